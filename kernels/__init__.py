@@ -1,0 +1,5 @@
+"""Triton kernels, one a file. On a machine without a GPU they run in Triton's interpreter, repaired."""
+
+from kb.kernels import interpreter
+
+interpreter.install()

@@ -1,0 +1,32 @@
+"""What is wrong with a knowledge base: one pure function a rule, all problems at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+
+from kb.checks import claims, library, receipts, references
+from kb.evidence.verdicts import Evidence
+from kb.problems import Problem
+
+CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
+    library.shared_identifiers,
+    references.citekeys,
+    references.sources_without_entry,
+    references.wikilinks,
+    references.links,
+    claims.stated_twice,
+    claims.untested,
+    claims.unstated,
+    claims.badly_written,
+    claims.placed_blocks,
+    claims.unmeasured_quantities,
+    receipts.strays,
+    receipts.edited,
+    receipts.standing,
+    receipts.kernels,
+)
+
+
+def check(evidence: Evidence, found_reading: Iterable[Problem] = ()) -> list[Problem]:
+    """Every problem, in order of place."""
+    return sorted({*found_reading, *(problem for rule in CHECKS for problem in rule(evidence))})

@@ -1,0 +1,91 @@
+"""Rules about receipts: whole, untouched, of a notebook that is there, and still true."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kb.evidence.receipts import kernel_receipt_path, receipt_path
+from kb.evidence.verdicts import Evidence, changes
+from kb.model import Device, KernelReceipt, Location, Notebook, Receipt, Verdict
+from kb.problems import Problem, Rule
+
+
+def strays(evidence: Evidence) -> Iterator[Problem]:
+    """A receipt lies where its subject's receipt belongs, and its subject exists."""
+    subjects = {n.path for n in evidence.base.notebooks} | {k.path for k in evidence.base.kernels}
+    places = [(r, receipt_path(r.subject, r.device)) for r in evidence.base.receipts]
+    places += [(k, kernel_receipt_path(k.subject)) for k in evidence.base.kernel_receipts]
+    for receipt, place in places:
+        if receipt.path != place:
+            message = f"this is a receipt of {receipt.subject}, which belongs in {place}"
+            yield Problem(Location(receipt.path), Rule.RECEIPT, message, "move or delete it")
+        elif receipt.subject not in subjects:
+            message = f"this is a receipt of {receipt.subject}, which is gone"
+            yield Problem(Location(receipt.path), Rule.RECEIPT, message, "delete it, or bring the file back")
+
+
+def edited(evidence: Evidence) -> Iterator[Problem]:
+    """Nobody writes in a receipt."""
+    every: tuple[Receipt | KernelReceipt, ...] = (*evidence.base.receipts, *evidence.base.kernel_receipts)
+    for receipt in every:
+        if not receipt.intact:
+            message = "this receipt was changed after it was written"
+            hint = f"run: kb verify {receipt.subject}"
+            yield Problem(Location(receipt.path), Rule.RECEIPT_EDITED, message, hint)
+
+
+def standing(evidence: Evidence) -> Iterator[Problem]:
+    """Receipts are fresh and hold. What needs a device that nobody has run it on is reported, not failed."""
+    for notebook in evidence.base.notebooks:
+        for n, device in enumerate(notebook.devices):
+            receipt = evidence.names.receipts.get((notebook.path, device))
+            if receipt is not None:
+                yield from _standing_of(evidence, notebook, receipt)
+            elif n == 0:
+                yield _without_receipt(notebook, device)
+
+
+def kernels(evidence: Evidence) -> Iterator[Problem]:
+    """Every kernel's proofs are fresh and held."""
+    found = {receipt.subject: receipt for receipt in evidence.base.kernel_receipts}
+    for kernel in evidence.base.kernels:
+        at = Location(kernel.path)
+        hint = f"run: kb verify {kernel.path}"
+        receipt = found.get(kernel.path)
+        if receipt is None:
+            yield Problem(at, Rule.UNMEASURED, "this kernel has no receipt", hint)
+        elif changed := changes(receipt, evidence.base.depends.get(kernel.path, {})):
+            yield Problem(at, Rule.STALE, _stale(receipt, changed), hint)
+        elif failures := receipt.proofs.get("failures"):
+            assert isinstance(failures, list)
+            yield Problem(at, Rule.FAILING, f"{len(failures)} of its proofs fail, first: {failures[0]}", hint)
+
+
+def _standing_of(evidence: Evidence, notebook: Notebook, receipt: Receipt) -> Iterator[Problem]:
+    at = Location(notebook.path)
+    hint = f"run: kb verify {notebook.path}" + (" --device cuda" if receipt.device is Device.CUDA else "")
+    if changed := changes(receipt, evidence.base.depends.get(notebook.path, {})):
+        is_error = receipt.device is not Device.CUDA
+        yield Problem(at, Rule.STALE, _stale(receipt, changed), hint, is_error)
+        return
+    for standing in evidence.of_notebook(notebook.path):
+        for finding in standing.findings:
+            if finding.device is receipt.device and finding.verdict in (Verdict.FAILING, Verdict.UNMEASURED):
+                assert standing.trial
+                message = f"claim '{standing.claim.id}' is {finding.verdict} on {finding.device}: {finding.reason}"
+                yield Problem(standing.trial.at, Rule.FAILING, message, hint)
+
+
+def _without_receipt(notebook: Notebook, device: Device) -> Problem:
+    if device is Device.CUDA:
+        message = "needs a GPU that nobody has run it on yet"
+        hint = f"on a machine with one, run: kb verify {notebook.path} --device cuda"
+        return Problem(Location(notebook.path), Rule.UNMEASURED, message, hint, is_error=False)
+    hint = f"run: kb verify {notebook.path}"
+    return Problem(Location(notebook.path), Rule.UNMEASURED, "this notebook has no receipt", hint)
+
+
+def _stale(receipt: Receipt | KernelReceipt, changed: list[str]) -> str:
+    made = str(receipt.provenance.get("started", ""))[:10] or "an unknown day"
+    more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
+    return f"stale since its receipt of {made}: {changed[0]}{more}"

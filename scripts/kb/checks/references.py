@@ -1,0 +1,137 @@
+"""Rules about what pages refer to: citekeys, wikilinks, relative links."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kb import scan
+from kb.evidence.verdicts import Evidence
+from kb.model import SOURCES, KnowledgeBase, Location
+from kb.names import resolve
+from kb.problems import Problem, Rule, did_you_mean, in_words
+from kb.read import LIBRARY
+
+
+@dataclass(frozen=True, slots=True)
+class Passage:
+    """A stretch of prose in a file: the body of a note, a Markdown cell, a docstring, a room's README."""
+
+    path: str
+    line: int
+    text: str
+    """Code, comments and formulas are blanked out."""
+
+
+def passages(base: KnowledgeBase) -> Iterator[Passage]:
+    """All prose of the knowledge base."""
+    for note in base.notes:
+        yield Passage(note.path, note.body_line, scan.prose(note.body))
+    for notebook in base.notebooks:
+        for cell in notebook.cells:
+            if not cell.is_code:
+                yield Passage(notebook.path, cell.line, scan.prose(cell.source))
+    for kernel in base.kernels:
+        yield Passage(kernel.path, 1, scan.prose(kernel.doc))
+    for path, text in base.rooms.items():
+        yield Passage(path, 1, scan.prose(text))
+
+
+def citekeys(evidence: Evidence) -> Iterator[Problem]:
+    """Every key that is cited is in the library."""
+    cited = [
+        (Location(p.path, mention.line), mention.target)
+        for p in passages(evidence.base)
+        for mention in scan.citations(p.text, p.line)
+    ]
+    sources = [(claim.at, key) for claim in evidence.base.claims for key in claim.sources]
+    for at, key in cited + sources:
+        if key not in evidence.names.entries:
+            yield _unknown_key(evidence, at, key)
+
+
+def sources_without_entry(evidence: Evidence) -> Iterator[Problem]:
+    """A page about a source is named by its citekey."""
+    for note in evidence.base.notes:
+        if note.kind in SOURCES and note.stem not in evidence.names.entries:
+            yield _unknown_key(evidence, Location(note.path), note.stem)
+
+
+def wikilinks(evidence: Evidence) -> Iterator[Problem]:
+    """Every wikilink means exactly one page, and its heading is there."""
+    for p in passages(evidence.base):
+        for mention in scan.wikilinks(p.text, p.line):
+            if mention.target:
+                yield from _check_name(evidence, Location(p.path, mention.line), mention)
+    for note in evidence.base.notes:
+        for name in (*note.related, *note.prerequisites):
+            bare = scan.Mention(name.removeprefix("[[").removesuffix("]]"), 1, 0)
+            yield from _check_name(evidence, Location(note.path), bare)
+
+
+def links(evidence: Evidence) -> Iterator[Problem]:
+    """Every relative link leads to a file of the rooms, and its anchor is there."""
+    anchors = _Anchors(evidence)
+    for p in passages(evidence.base):
+        for mention in scan.links(p.text, p.line):
+            at = Location(p.path, mention.line)
+            target = resolve(p.path, mention.target) if mention.target else p.path
+            if target not in evidence.base.files and target not in MADE:
+                yield _dead_link(evidence, at, mention.target, target)
+            elif mention.heading and not anchors.has(target, mention.heading):
+                message = f"{target} has no heading '#{mention.heading}'"
+                yield Problem(at, Rule.LINK, message, did_you_mean(mention.heading, anchors.of(target)))
+
+
+MADE = frozenset({"claims.md", "library.md", "tags.md", "index.md"})
+"""Pages of the site that no file of the rooms stands behind; links may lead there."""
+
+
+class _Anchors:
+    """The anchors of each page, found once."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        base = evidence.base
+        self._texts = {note.path: note.body for note in base.notes} | dict(base.rooms)
+        for notebook in base.notebooks:
+            self._texts[notebook.path] = "\n\n".join(c.source for c in notebook.cells if not c.is_code)
+        for kernel in base.kernels:
+            self._texts[kernel.path] = kernel.doc
+        self._found: dict[str, set[str]] = {}
+
+    def of(self, path: str) -> set[str]:
+        if path not in self._found:
+            self._found[path] = scan.anchors(scan.prose(self._texts.get(path, "")))
+        return self._found[path]
+
+    def has(self, path: str, anchor: str) -> bool:
+        """Whether the anchor is there; files without text, and made pages, have any."""
+        return path not in self._texts or anchor in self.of(path)
+
+
+def _check_name(evidence: Evidence, at: Location, mention: scan.Mention) -> Iterator[Problem]:
+    found = sorted(evidence.names.find(mention.target))
+    if not found:
+        hint = did_you_mean(mention.target.casefold(), evidence.names.known)
+        yield Problem(at, Rule.WIKILINK, f"no page is called '{mention.target}'", hint)
+    elif len(found) > 1:
+        hint = f"write [[{found[0].rsplit('.', 1)[0]}]]"
+        message = f"'{mention.target}' may be {in_words(found)}"
+        yield Problem(at, Rule.WIKILINK, message, hint)
+    elif mention.heading:
+        anchors = _Anchors(evidence)
+        if not anchors.has(found[0], scan.slug(mention.heading)):
+            message = f"{found[0]} has no heading '{mention.heading}'"
+            yield Problem(at, Rule.WIKILINK, message, did_you_mean(mention.heading, anchors.of(found[0])))
+
+
+def _dead_link(evidence: Evidence, at: Location, said: str, target: str) -> Problem:
+    base = evidence.base
+    near = did_you_mean(target, base.files)
+    hint = near or "links are relative to the file they stand in, and lead to files of the rooms"
+    return Problem(at, Rule.LINK, f"'{said}' leads to {target}, which is not there", hint)
+
+
+def _unknown_key(evidence: Evidence, at: Location, key: str) -> Problem:
+    hint = did_you_mean(key, evidence.names.entries) or f"add the entry to {LIBRARY}"
+    return Problem(at, Rule.CITEKEY, f"no entry '{key}' in {LIBRARY}", hint)

@@ -1,0 +1,105 @@
+"""Provenance, observed by the process that runs the notebook. What cannot be probed is not written down."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+MIME = "application/vnd.kb.provenance+json"
+LIBRARIES = ("torch", "triton", "numpy", "matplotlib", "ml_dtypes", "scipy", "sklearn")
+"""Libraries whose version is recorded if the run imported them."""
+
+
+class Provenance:
+    """What was observed, as an output that the runner takes out of the notebook again."""
+
+    def __init__(self, facts: dict[str, Any]) -> None:
+        self.facts = facts
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return {MIME: self.facts}
+
+
+def begin() -> None:
+    """Before the first cell: figures as SVG, and a fresh count of GPU memory."""
+    from IPython import get_ipython
+
+    get_ipython().run_line_magic("config", "InlineBackend.figure_formats = ['svg']")
+
+
+def observe() -> Provenance:
+    """After the last cell: everything that can be probed from inside."""
+    facts: dict[str, Any] = {
+        "python": platform.python_version(),
+        "implementation": platform.python_implementation(),
+        "platform": platform.platform(aliased=True, terse=True),
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "versions": {name: metadata.version(name) for name in LIBRARIES if name in sys.modules and _has(name)},
+        "triton_interpreter": os.environ.get("TRITON_INTERPRET") == "1",
+        "peak_memory_mb": _peak_memory_mb(),
+        "observed": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+    if "torch" in sys.modules:
+        facts |= _torch()
+    return Provenance({name: value for name, value in facts.items() if value is not None})
+
+
+def _has(name: str) -> bool:
+    try:
+        metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return False
+    return True
+
+
+def _cpu() -> str | None:
+    """The processor's name as the system gives it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.is_file():
+        for line in cpuinfo.read_text(errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or None
+
+
+def _peak_memory_mb() -> int | None:
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return round(peak / (1024 * 1024) if sys.platform == "darwin" else peak / 1024)
+
+
+def _torch() -> dict[str, Any]:
+    import torch
+
+    facts: dict[str, Any] = {"seed": torch.initial_seed(), "cuda": torch.version.cuda}
+    if not torch.cuda.is_initialized():
+        return facts
+    capability = torch.cuda.get_device_capability()
+    return facts | {
+        "gpu": torch.cuda.get_device_name(),
+        "capability": f"{capability[0]}.{capability[1]}",
+        "gpu_memory_gb": round(torch.cuda.get_device_properties(0).total_memory / 1e9),
+        "peak_gpu_memory_mb": round(torch.cuda.max_memory_allocated() / 1e6),
+        "driver": _driver(),
+    }
+
+
+def _driver() -> str | None:
+    command = ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=20, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return found.stdout.splitlines()[0].strip() or None

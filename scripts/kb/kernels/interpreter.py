@@ -1,0 +1,170 @@
+"""Triton's CPU interpreter, repaired: bfloat16, float8 and tf32 give what a GPU gives.
+
+The interpreter of triton 3.2 to 3.9 keeps bfloat16 and float8 as raw integers and does integer arithmetic on their
+bits, truncates where hardware rounds, and ignores tf32: wrong without a word. Here these types are numpy types
+(of ml_dtypes), so every operation rounds once, to nearest even, and casts to float8 saturate as the hardware's do.
+
+`install()` patches the interpreter in place, once; `kernels/__init__.py` calls it. What is not covered raises
+NotImplementedError instead of being wrong: atomics on bfloat16 and float8, and `tl.dot_scaled`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import ml_dtypes
+import numpy as np
+import triton.language as tl
+import triton.runtime.interpreter as interp
+from triton.runtime.autotuner import Autotuner
+
+_SMALL = {
+    tl.bfloat16: np.dtype(ml_dtypes.bfloat16),
+    tl.float8e4nv: np.dtype(ml_dtypes.float8_e4m3fn),
+    tl.float8e5: np.dtype(ml_dtypes.float8_e5m2),
+}
+"""Triton's types that numpy lacks, and the numpy type that holds each here."""
+_LARGEST = {tl.float8e4nv: 448.0, tl.float8e5: 57344.0}
+_stock_np_dtype = interp._get_np_dtype
+_Builder = interp.InterpreterBuilder
+_Handle = interp.TensorHandle
+
+
+def is_active() -> bool:
+    """Whether kernels of this process run in the interpreter."""
+    return os.environ.get("TRITON_INTERPRET") == "1"
+
+
+def install() -> None:
+    """Repair the interpreter, if this process uses it. More than once does no harm."""
+    if not is_active() or getattr(_Builder, "_repaired", False):
+        return
+    _Builder._repaired = True
+    interp._get_np_dtype = _np_dtype
+    interp._convert_float = _refuse_convert_float
+    _Builder.cast_impl = _cast
+    _Builder.create_fp_to_fp = lambda self, src, dst_type, rounding=None: _cast(self, src, dst_type)
+    _Builder.create_masked_load = _masked_load
+    _Builder.create_masked_store = _masked_store
+    _Builder.create_dot = _dot
+    _Builder.create_fma = _fma
+    _Builder.create_dot_scaled = _refuse("tl.dot_scaled")
+    _Builder.get_bf16 = lambda self, value: _Handle(np.array([value], dtype=_SMALL[tl.bfloat16]), tl.bfloat16)
+    for name in ("create_atomic_rmw", "create_atomic_cas"):
+        setattr(_Builder, name, _refuse_small(getattr(_Builder, name)))
+    # The check's result is thrown away unless a kernel is compiled for debugging, and it doubles the time.
+    interp.interpreter_builder.options = interp.InterpreterOptions(sanitize_overflow=False)
+    # Without a GPU there is nothing to time: every configuration runs once, so all are tested, and the first is kept.
+    Autotuner.do_bench = property(lambda self: _run_once, lambda self, value: None)
+
+
+@contextmanager
+def reversed_grid() -> Iterator[None]:
+    """Run programs last to first: a kernel whose result depends on their order then gives other bits."""
+    forwards = _Builder.set_grid_idx
+
+    def backwards(self: Any, x: int, y: int, z: int) -> None:
+        nx, ny, nz = self.grid_dim
+        forwards(self, nx - 1 - x, ny - 1 - y, nz - 1 - z)
+
+    _Builder.set_grid_idx = backwards
+    try:
+        yield
+    finally:
+        _Builder.set_grid_idx = forwards
+
+
+def round_to_tf32(x: np.ndarray) -> np.ndarray:
+    """float32 with the 10 bits of mantissa that tensor cores keep of it, rounded to nearest even."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    odd = (bits >> np.uint32(13)) & np.uint32(1)
+    rounded = ((bits + np.uint32(0x0FFF) + odd) & np.uint32(0xFFFFE000)).view(np.float32)
+    return np.where(np.isfinite(x), rounded, x)
+
+
+def _run_once(call: Any, quantiles: Any = None) -> list[float]:
+    call()
+    return [1.0, 1.0, 1.0]
+
+
+def _np_dtype(type_: Any) -> np.dtype[Any]:
+    element = type_.element_ty if isinstance(type_, tl.block_type) else type_
+    is_small = not isinstance(element, tl.pointer_type) and element in _SMALL
+    return _SMALL[element] if is_small else _stock_np_dtype(type_)
+
+
+def _cast(self: Any, src: Any, dst_type: Any) -> Any:
+    """One rounding, to nearest even, as `cvt.rn`; into float8 with saturation, as `cvt.rn.satfinite`."""
+    source, target = src.dtype.scalar, dst_type.scalar
+    data = src.data
+    if source in _SMALL or target in _SMALL:
+        data = data.astype(np.float32)
+        if target in _LARGEST:
+            data = np.clip(data, -_LARGEST[target], _LARGEST[target])
+    return _Handle(data.astype(_np_dtype(dst_type)), target)
+
+
+def _raw(data: np.ndarray) -> np.ndarray:
+    """The bits of a type that the interpreter's C++ does not know."""
+    return data.view(f"u{data.dtype.itemsize}") if data.dtype in _SMALL.values() else data
+
+
+def _masked_load(self: Any, ptrs: Any, mask: Any, other: Any, *_: Any, **__: Any) -> Any:
+    element = ptrs.get_element_ty()
+    dtype = _np_dtype(element)
+    raw = np.dtype(f"u{dtype.itemsize}") if element in _SMALL else dtype
+    mask_data = np.asarray(getattr(mask, "data", mask))  # a descriptor gives a bare array
+    rest = np.zeros(ptrs.data.shape, raw) if other is None else _raw(_filled(other.data, ptrs.data.shape, dtype))
+    return _Handle(interp._interpreter.load(ptrs.data, mask_data, rest, raw).view(dtype), element)
+
+
+def _filled(data: np.ndarray, shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
+    return np.ascontiguousarray(np.broadcast_to(data, shape).astype(dtype))
+
+
+def _masked_store(self: Any, ptrs: Any, value: Any, mask: Any, *_: Any, **__: Any) -> Any:
+    mask_data = np.asarray(getattr(mask, "data", mask))
+    return interp._interpreter.store(ptrs.data, _raw(np.ascontiguousarray(value.data)), mask_data)
+
+
+def _dot(self: Any, a: Any, b: Any, d: Any, input_precision: Any, *_: Any) -> Any:
+    """Products summed in the accumulator's type, float32 at least; float32 inputs as tf32 where that is asked for."""
+    wide = np.result_type(d.data.dtype, np.float32) if d.data.dtype.kind not in "iu" else d.data.dtype
+    x, y = a.data.astype(wide), b.data.astype(wide)
+    if a.data.dtype == np.float32 and str(input_precision).endswith("TF32"):
+        x, y = round_to_tf32(x), round_to_tf32(y)
+    return _Handle((np.matmul(x, y) + d.data.astype(wide)).astype(d.data.dtype), d.dtype.scalar)
+
+
+def _fma(self: Any, x: Any, y: Any, z: Any) -> Any:
+    """x·y + z with one rounding."""
+    dtype = z.data.dtype
+    wide = np.float64 if dtype in (np.float32, np.float64) else np.float32
+    total = x.data.astype(wide) * y.data.astype(wide) + z.data.astype(wide)
+    return _Handle(total.astype(dtype), z.dtype.scalar)
+
+
+def _refuse(what: str) -> Any:
+    def refuse(self: Any, *_: Any, **__: Any) -> Any:
+        raise NotImplementedError(f"{what} is not covered by the repaired interpreter")
+
+    return refuse
+
+
+def _refuse_small(stock: Any) -> Any:
+    """An atomic operation that the interpreter's C++ does on raw bits for small types."""
+
+    def checked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        handles = [a for a in args if isinstance(a, _Handle)]
+        if any(h.data.dtype in _SMALL.values() for h in handles):
+            raise NotImplementedError("atomics on bfloat16 and float8 are not covered by the repaired interpreter")
+        return stock(self, *args, **kwargs)
+
+    return checked
+
+
+def _refuse_convert_float(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError("a float conversion went past the repair: please report the operation")

@@ -1,0 +1,81 @@
+"""Which page a name means: wikilinks, citekeys, relative links."""
+
+from __future__ import annotations
+
+import posixpath
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from kb.model import SOURCES, Claim, Entry, KnowledgeBase, Note, Receipt
+
+
+@dataclass(frozen=True)
+class Names:
+    """The names of a knowledge base, each looked up at once."""
+
+    base: KnowledgeBase
+
+    @cached_property
+    def entries(self) -> Mapping[str, Entry]:
+        """Entries of the library by key; the first, where a key is taken twice."""
+        return {entry.key: entry for entry in reversed(self.base.library)}
+
+    @cached_property
+    def notes(self) -> Mapping[str, Note]:
+        """Notes by path."""
+        return {note.path: note for note in self.base.notes}
+
+    @cached_property
+    def readings(self) -> Mapping[str, Note]:
+        """The page about a source, by citekey."""
+        return {note.stem: note for note in self.base.notes if note.kind in SOURCES}
+
+    @cached_property
+    def claims(self) -> Mapping[str, Claim]:
+        """Claims by name; the first, where one is stated twice."""
+        return {claim.id: claim for claim in reversed(self.base.claims)}
+
+    @cached_property
+    def receipts(self) -> Mapping[tuple[str, str], Receipt]:
+        """Receipts by subject and device."""
+        return {(receipt.subject, receipt.device): receipt for receipt in self.base.receipts}
+
+    @cached_property
+    def pages(self) -> frozenset[str]:
+        """Repository paths that become pages."""
+        made = (*self.base.notes, *self.base.notebooks, *self.base.kernels)
+        return frozenset({page.path for page in made} | set(self.base.rooms))
+
+    @cached_property
+    def _named(self) -> Mapping[str, frozenset[str]]:
+        named: dict[str, set[str]] = defaultdict(set)
+        for note in self.base.notes:
+            for name in (note.stem, note.title, *note.aliases):
+                named[name.casefold()].add(note.path)
+        for page in (*self.base.notebooks, *self.base.kernels):
+            stem = posixpath.basename(page.path).removesuffix(".py")
+            for name in (stem, page.title):
+                named[name.casefold()].add(page.path)
+        return {name: frozenset(paths) for name, paths in named.items() if name}
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Every name that a wikilink may use, in small letters."""
+        return frozenset(self._named)
+
+    def find(self, name: str) -> frozenset[str]:
+        """The pages that a wikilink's target may mean: one, if it is well chosen. `folder/name` narrows it."""
+        wanted = name.casefold().removesuffix(".md").removesuffix(".py")
+        if found := self._named.get(wanted):
+            return found
+        stems = ((path, path.casefold().rsplit(".", 1)[0]) for path in self.pages)
+        return frozenset(path for path, stem in stems if stem == wanted or stem.endswith("/" + wanted))
+
+
+def resolve(page: str, link: str) -> str:
+    """The repository path that a relative link on a page means; `/x` counts from the repository."""
+    if link.startswith("/"):
+        return posixpath.normpath(link.lstrip("/"))
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), link))

@@ -1,0 +1,143 @@
+"""What the prose of a page refers to, with the line of each reference. Code, comments and formulas refer to nothing."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import dataclass
+
+CITATION = r"\[(?P<items>@[^\[\]\n]+(?:\n[^\[\]\n]+)?)\](?!\()"
+"""`[@key]`, `[@a; @b]`, `[@a, sec. 3]`."""
+WIKILINK = r"\[\[(?P<target>[^\[\]|#\n]*)(?:#(?P<heading>[^\[\]|\n]+))?(?:\|(?P<text>[^\[\]\n]+))?\]\]"
+"""`[[note]]`, `[[note#heading|text]]`, `[[#heading]]`."""
+MEASURED = r"\{measured\}`(?P<claim>[\w-]+)\.(?P<quantity>\w+)(?::(?P<format>[^`]*))?`"
+"""`{measured}`claim.quantity:.1%``."""
+PLACEHOLDER = r"\{(?P<quantity>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<format>[^{}]*))?\}"
+"""`{quantity:.1%}` in a claim's statement."""
+CLAIM_BLOCK = r"^/// claim \| *(?P<claim>[\w-]+) *$"
+_CITE_ITEM = re.compile(r"@(?P<key>[\w:.+/-]*[\w])(?:,\s*(?P<where>.*))?$", re.DOTALL)
+_LINK = re.compile(r"(?<!\!)(?<!\\)\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(\s*<?(?P<target>[^()\s<>]+(?:\([^()\s]*\))?)>?(?:\s+\"[^\"]*\")?\s*\)")
+_IMAGE = re.compile(r"\!\[[^\[\]]*\]\(\s*<?(?P<target>[^()\s<>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
+_DEFINITION = re.compile(r"^ {0,3}\[[^\[\]^@]+\]:\s*<?(?P<target>\S+?)>?(?:\s|$)", re.MULTILINE)
+_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})\s+(?P<text>.+?)\s*#*\s*$", re.MULTILINE)
+_EXPLICIT_ID = re.compile(r"\{[^{}]*#(?P<id>[\w:.-]+)[^{}]*\}\s*$")
+_HTML_ID = re.compile(r"""<[a-z][^>]*\bid=["'](?P<id>[^"']+)["']""")
+_FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
+_INLINE_CODE = re.compile(r"(?<!\{measured\})(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
+_FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$])", re.DOTALL)
+
+_BREAK = re.compile(r"\n\s*\n|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
+
+
+@dataclass(frozen=True, slots=True)
+class Mention:
+    """A reference in prose: to a citekey, a page, a claim, a quantity."""
+
+    target: str
+    line: int
+    start: int
+    """Offset in the text."""
+    heading: str = ""
+    """Of a wikilink or link: the anchor as written."""
+
+
+def prose(text: str) -> str:
+    """The text with code, comments and formulas blanked out; every offset and line stays where it was."""
+    for pattern in (_FENCE, _COMMENT, _INLINE_CODE, _FORMULA):
+        text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+    return text
+
+
+def citations(text: str, first_line: int = 1) -> list[Mention]:
+    """Each citekey that prose cites."""
+    return [
+        Mention(key, _line(text, m.start(), first_line), m.start())
+        for m in re.finditer(CITATION, text)
+        for key, _ in cited(m["items"])
+    ]
+
+
+def cited(items: str) -> list[tuple[str, str]]:
+    """The keys of a citation's inside and where in each source: `@a; @b, sec. 3` → a, and b at sec. 3."""
+    parts = (_CITE_ITEM.match(part.strip()) for part in items.split(";"))
+    return [(m["key"], (m["where"] or "").strip()) for m in parts if m]
+
+
+def wikilinks(text: str, first_line: int = 1) -> list[Mention]:
+    """Each `[[target]]`."""
+    return [
+        Mention(m["target"].strip(), _line(text, m.start(), first_line), m.start(), (m["heading"] or "").strip())
+        for m in re.finditer(WIKILINK, text)
+    ]
+
+
+def links(text: str, first_line: int = 1) -> list[Mention]:
+    """Each Markdown link, image and definition that is not to another site; its anchor apart."""
+    found = (m for pattern in (_LINK, _IMAGE, _DEFINITION) for m in pattern.finditer(text))
+    return [
+        Mention(path, _line(text, m.start(), first_line), m.start(), anchor)
+        for m in found
+        for path, _, anchor in [m["target"].partition("#")]
+        if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", m["target"])
+    ]
+
+
+def measured(text: str, first_line: int = 1) -> list[tuple[Mention, str, str]]:
+    """Each `{measured}` role: the claim, its quantity and the format."""
+    return [
+        (Mention(m["claim"], _line(text, m.start(), first_line), m.start()), m["quantity"], m["format"] or "")
+        for m in re.finditer(MEASURED, text)
+    ]
+
+
+def claim_blocks(text: str, first_line: int = 1) -> list[Mention]:
+    """Each `/// claim | id`."""
+    found = re.finditer(CLAIM_BLOCK, text, re.MULTILINE)
+    return [Mention(m["claim"], _line(text, m.start(), first_line), m.start()) for m in found]
+
+
+def placeholders(says: str) -> list[tuple[str, str, str]]:
+    """Quantity, conversion and format of each placeholder in a statement. `{{` and `}}` are braces."""
+    plain = says.replace("{{", "  ").replace("}}", "  ")
+    found = re.finditer(PLACEHOLDER, plain)
+    return [(m["quantity"], m["conversion"] or "", m["format"] or "") for m in found]
+
+
+def anchors(text: str) -> set[str]:
+    """The ids that a page's headings and HTML carry."""
+    seen: set[str] = set()
+    for m in _HEADING.finditer(text):
+        given = _EXPLICIT_ID.search(m["text"])
+        seen.add(given["id"] if given else _unique(slug(_plain(m["text"])), seen))
+    return seen | {m["id"] for m in _HTML_ID.finditer(text)}
+
+
+def slug(text: str, separator: str = "-") -> str:
+    """A heading's anchor: what GitHub makes of it, so that links work there, in an editor and on the site."""
+    kept = "".join(c for c in unicodedata.normalize("NFC", text).lower() if c.isalnum() or c in "-_ ")
+    return kept.strip().replace(" ", separator)
+
+
+def sentence(text: str, start: int) -> str:
+    """The sentence or list item around an offset: what a backlink shows."""
+    breaks = list(_BREAK.finditer(text))
+    left = max((m.end() for m in breaks if m.end() <= start), default=0)
+    right = min((m.start() for m in breaks if m.start() >= start), default=len(text))
+    return " ".join(text[left:right].split())
+
+
+def _plain(heading: str) -> str:
+    """A heading's words without Markdown's marks."""
+    without_links = re.sub(r"\[([^\[\]]*)\]\([^()]*\)", r"\1", heading)
+    return re.sub(r"[*`]", "", without_links)
+
+
+def _unique(name: str, seen: set[str]) -> str:
+    if name not in seen:
+        return name
+    return next(f"{name}_{n}" for n in range(1, len(seen) + 2) if f"{name}_{n}" not in seen)
+
+
+def _line(text: str, offset: int, first_line: int) -> int:
+    return first_line + text.count("\n", 0, offset)

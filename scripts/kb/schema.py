@@ -1,0 +1,126 @@
+"""What front matter may say: every key, what it holds, and on which kind of page. Checks and editors both read this."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from enum import Enum, StrEnum
+
+from kb.model import SOURCES, Device, Kind
+from kb.problems import in_words
+
+READING = ("to-read", "reading", "read", "skimmed", "abandoned")
+"""How far a source has been read."""
+WRITING = ("draft", "solid", "outdated")
+"""How far a note can be relied on."""
+
+
+class Holds(Enum):
+    """The type of a key's value, in the words of a message."""
+
+    TEXT = "text"
+    DATE = "a date such as 2026-03-02"
+    WORDS = "a list of words"
+    CHOICE = "one of a few words"
+    CLAIMS = "claims by name"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of the front matter."""
+
+    name: str
+    holds: Holds
+    help: str
+    choices: tuple[str, ...] = ()
+    required: bool = False
+
+
+def _choices(values: type[StrEnum]) -> tuple[str, ...]:
+    return tuple(value.value for value in values)
+
+
+TITLE = Key("title", Holds.TEXT, "what the page is called", required=True)
+_SHARED = (
+    Key("type", Holds.CHOICE, "what kind of page it is, where its folder does not say so", _choices(Kind)),
+    Key("tags", Holds.WORDS, "topics, nested with /"),
+    Key("aliases", Holds.WORDS, "other names that wikilinks may use"),
+    Key("created", Holds.DATE, "when it was first written"),
+    Key("updated", Holds.DATE, "when its content last changed"),
+    Key("related", Holds.WORDS, 'wikilinks in quotes, such as "[[loss-scaling]]"'),
+    Key("prerequisites", Holds.WORDS, "wikilinks to what should be read before"),
+    Key("claims", Holds.CLAIMS, "the statements of this page that a notebook checks"),
+)
+_SUMMARY = Key("summary", Holds.TEXT, "one sentence, shown in indexes", required=True)
+
+
+def note_keys(kind: Kind) -> tuple[Key, ...]:
+    """The keys that a page of this kind may have. A source's title stands in the library, so it needs none."""
+    is_source = kind in SOURCES
+    title = Key("title", Holds.TEXT, "only where the library's title will not do") if is_source else TITLE
+    status = Key("status", Holds.CHOICE, "how far it is read, or to be relied on", READING if is_source else WRITING)
+    return (title, _SUMMARY, status, *_SHARED)
+
+
+NOTEBOOK_KEYS = (
+    TITLE,
+    _SUMMARY,
+    Key("tags", Holds.WORDS, "topics, nested with /"),
+    Key("device", Holds.CHOICE, "where it can run", _choices(Device)),
+    Key("data", Holds.WORDS, "files it reads, relative to the repository"),
+    Key("created", Holds.DATE, "when it was first written"),
+)
+CLAIM_KEYS = (
+    Key("says", Holds.TEXT, "the statement, with {quantity:format} for what was measured", required=True),
+    Key("sources", Holds.WORDS, "citekeys of those who say so, or say otherwise"),
+    Key("corrects", Holds.TEXT, "the common statement that this one refines"),
+    Key("device", Holds.CHOICE, "where it can be checked", _choices(Device)),
+)
+
+
+def complaint(key: Key, value: object) -> str:
+    """What is wrong with a value, as the end of a sentence that begins with the key's name; empty if nothing is."""
+    match key.holds:
+        case Holds.TEXT:
+            return "" if isinstance(value, str) and value.strip() else f"is {_said(value)}; it holds text"
+        case Holds.DATE:
+            return "" if isinstance(value, date) else f"is {_said(value)}; it holds {Holds.DATE.value}"
+        case Holds.WORDS:
+            return _complaint_about_words(value)
+        case Holds.CHOICE:
+            fine = isinstance(value, str) and value in key.choices
+            return "" if fine else f"is {_said(value)}; it may be {in_words(key.choices)}"
+        case Holds.CLAIMS:
+            return "" if isinstance(value, dict) else f"is {_said(value)}; it holds {Holds.CLAIMS.value}"
+
+
+def _complaint_about_words(value: object) -> str:
+    if not isinstance(value, list):
+        return f"is {_said(value)}; it holds {Holds.WORDS.value}"
+    odd = [item for item in value if not isinstance(item, str)]
+    return f"holds {_said(odd[0])}; each item is a word or a phrase" if odd else ""
+
+
+def _said(value: object) -> str:
+    """A value in an author's words, without Python's."""
+    match value:
+        case None:
+            return "empty"
+        case str() if not value.strip():
+            return "empty"
+        case str():
+            return f"'{value}'"
+        case bool():
+            return "yes or no"
+        case int() | float():
+            return f"the number {value}"
+        case date():
+            return f"the date {value}"
+        case list():
+            return "a list (an unquoted [[link]]? put it in quotes)" if _is_bare_wikilink(value) else "a list"
+        case _:
+            return "a group of keys"
+
+
+def _is_bare_wikilink(value: list[object]) -> bool:
+    return len(value) == 1 and isinstance(value[0], list)
