@@ -60,6 +60,22 @@ class Names:
                 named[name.casefold()].add(page.path)
         return {name: frozenset(paths) for name, paths in named.items() if name}
 
+    def title(self, path: str) -> str:
+        """What a page is called: for a source, its entry's title where the page has none of its own."""
+        return self._titles.get(path, path)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        from kb.references import text  # loads pylatexenc, which only pages need
+
+        titled = (*self.base.notes, *self.base.notebooks, *self.base.kernels)
+        titles = {page.path: page.title for page in titled}
+        for note in self.base.notes:
+            entry = self.entries.get(note.stem)
+            if not note.title:
+                titles[note.path] = text(entry.get("title")) if entry else note.stem
+        return titles
+
     @property
     def known(self) -> frozenset[str]:
         """Every name that a wikilink may use, in small letters."""

@@ -99,9 +99,29 @@ def claim_blocks(text: str, first_line: int = 1) -> list[Mention]:
 
 def placeholders(says: str) -> list[tuple[str, str, str]]:
     """Quantity, conversion and format of each placeholder in a statement. `{{` and `}}` are braces."""
-    plain = says.replace("{{", "  ").replace("}}", "  ")
-    found = re.finditer(PLACEHOLDER, plain)
-    return [(m["quantity"], m["conversion"] or "", m["format"] or "") for m in found]
+    return [(m["quantity"], m["conversion"] or "", m["format"] or "") for m in find_placeholders(says)]
+
+
+def find_placeholders(says: str) -> list[re.Match[str]]:
+    """The placeholders of a statement as matches in it."""
+    return list(re.finditer(r"(?<!\{)" + PLACEHOLDER + r"(?!\})", says))
+
+
+def emphasised(html: str) -> str:
+    """Escaped text with Markdown's code, strong and emphasis marks as tags."""
+    parts = re.split(r"`([^`]+)`", html)
+    for i, part in enumerate(parts):
+        if i % 2:
+            parts[i] = f"<code>{part}</code>"
+        else:
+            strong = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", part)
+            parts[i] = re.sub(r"(?<!\*)\*(?=\S)(.+?)(?<=\S)\*(?!\*)", r"<em>\1</em>", strong)
+    return "".join(parts)
+
+
+def plainly(text: str) -> str:
+    """A line of Markdown without emphasis and code marks."""
+    return re.sub(r"\*\*|\*|`", "", text)
 
 
 def anchors(text: str) -> set[str]:

@@ -68,7 +68,28 @@ def prove(spec: Spec) -> dict[str, Any]:
     failures += [_failure(m) for m in measured if not m.passed]
     worst = {name: max((m.ratio for m in measured if m.dtype == name), default=0.0) for name in spec.dtypes}
     errors = [vars(m) | {"ratio": m.ratio} for m in measured]
-    return {"errors": errors, "worst_ratio": worst, "failures": failures, "rule": {"factor": FACTOR, "floor": FLOOR}}
+    rule = {"factor": FACTOR, "floor": FLOOR}
+    return {"errors": errors, "worst_ratio": worst, "failures": failures, "rule": rule, "contract": contract(spec)}
+
+
+def contract(spec: Spec) -> dict[str, Any]:
+    """What the SPEC says, evaluated: a page shows it without importing the kernel."""
+    itemsize = getattr(torch, spec.tuned_dtype).itemsize
+    moved, flops = spec.bytes_moved(spec.tuned, itemsize), spec.flops(spec.tuned)
+    return {
+        "tuned": str(spec.tuned),
+        "tuned_dtype": spec.tuned_dtype,
+        "bytes_moved": moved,
+        "flops": flops,
+        "intensity": flops / moved,
+        "bound": spec.bound,
+        "goal": spec.goal,
+        "budget": vars(spec.budget),
+        "teaches": spec.teaches,
+        "sources": list(spec.sources),
+        "gradients": bool(spec.differentiable),
+        "cases": len(spec.cases),
+    }
 
 
 def _prove_case(spec: Spec, case: Case, dtype_name: str) -> tuple[list[Measured], list[str]]:

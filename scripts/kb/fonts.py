@@ -1,0 +1,102 @@
+"""The site's fonts: subsets of open fonts that come as packages, as WOFF2, made once and kept in a cache."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from importlib.resources import files
+from pathlib import Path
+
+from fontTools import subset
+from fontTools.ttLib import TTFont
+from fontTools.varLib import instancer
+
+_LATIN = [*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2028), 0x202F, 0x2030, *range(0x2032, 0x2034), 0x2039, 0x203A]
+_GREEK = range(0x391, 0x3CA)
+_SIGNS = [
+    *(0x2070, *range(0x2074, 0x208F)),  # superscripts and subscripts
+    *(0x20AC, 0x2113, 0x2116, 0x2190, 0x2191, 0x2192, 0x2193, 0x21BB, 0x2202, 0x2206, 0x220F, 0x2211, 0x2212, 0x221A, 0x221E),
+    *(0x2248, 0x2260, 0x2264, 0x2265, 0x25CC, 0x2713, 0x2715),
+]
+_FEATURES = ("kern", "liga", "ccmp", "mark", "onum", "lnum", "tnum")
+
+
+@dataclass(frozen=True, slots=True)
+class Font:
+    """One file of the site, and the part of a package's font that it is made of."""
+
+    name: str
+    package: str
+    file: str
+    characters: tuple[int, ...]
+    axes: tuple[tuple[str, float | tuple[float, float]], ...] = ()
+    """Limits of a variable font's axes: one value pins an axis."""
+    features: tuple[str, ...] = _FEATURES
+
+
+_TEXT = (*_LATIN, *_GREEK, *_SIGNS)
+_SERIF = (("opsz", 15.0), ("wght", (400.0, 650.0)))
+_ITALIC = (("opsz", 15.0), ("wght", 400.0))
+_OPERATORS = [
+    *(0x302, 0x303, 0x304, 0x305, 0x307, 0x308, 0x20D7, 0x2061, 0x2062, 0x2063, 0x2064),  # accents, invisible operators
+    *(0x210E, 0x2102, 0x2115, 0x211A, 0x211D, 0x2124, 0x2130, 0x2131, 0x210B, 0x2110, 0x2112, 0x211B, 0x2032, 0x2033, 0x2020),
+    *range(0x2190, 0x219A), *range(0x21D0, 0x21D6), 0x21A6, *range(0x2200, 0x2240), *range(0x2243, 0x224E), *range(0x225C, 0x2270),
+    *range(0x2282, 0x2288), *range(0x2295, 0x229A), 0x22A4, 0x22A5, *range(0x22C0, 0x22C7), *range(0x22EE, 0x22F2),
+    *range(0x2308, 0x230C), *range(0x239B, 0x23B4), 0x23DE, 0x23DF, 0x25A1, 0x27E8, 0x27E9, 0x2A00, 0x2A01, 0x2A02, 0x2A7D, 0x2A7E,
+]  # fmt: skip
+_LETTERS = [
+    *range(0x1D400, 0x1D4D0),  # bold, italic, bold italic, script capitals
+    *range(0x1D538, 0x1D552), 0x1D7D9,  # double-struck capitals and 1
+    *range(0x1D6A8, 0x1D756),  # bold and italic Greek
+    *range(0x1D7CE, 0x1D7D8),  # bold digits
+]  # fmt: skip
+_MATH = (*range(0x20, 0x7F), 0xA0, 0xAC, 0xAF, 0xB1, 0xB7, 0xD7, 0xF7, *_GREEK, *_SIGNS, *_OPERATORS, *_LETTERS)
+FONTS = (
+    Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _TEXT, _SERIF),
+    Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _TEXT, _ITALIC),
+    Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _TEXT),
+    Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _TEXT),
+    Font("math.woff2", "ziamath", "STIXTwoMath-Regular.ttf", _MATH, features=("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm")),
+)
+
+
+def woff2(cache: Path) -> Iterator[tuple[str, Path]]:
+    """Name and file of each font of the site; those not in the cache are made first, which takes seconds."""
+    cache.mkdir(parents=True, exist_ok=True)
+    for font in FONTS:
+        made = cache / f"{_key(font)}-{font.name}"
+        if not made.is_file():
+            partial = made.with_suffix(".part")
+            partial.write_bytes(_make(font))
+            partial.replace(made)
+        yield font.name, made
+
+
+def _key(font: Font) -> str:
+    """What the file depends on: the font's version, the subset, the tool."""
+    distribution = font.package.replace("_", "-")
+    said = (metadata.version(distribution), metadata.version("fonttools"), repr(font))
+    return hashlib.sha256("\n".join(said).encode()).hexdigest()[:12]
+
+
+def _make(font: Font) -> bytes:
+    loaded = TTFont(_source(font))
+    options = subset.Options(layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, hinting=False)
+    options.drop_tables += ["meta"]
+    cutter = subset.Subsetter(options)
+    cutter.populate(unicodes=font.characters)
+    cutter.subset(loaded)
+    if font.axes:
+        loaded = instancer.instantiateVariableFont(loaded, dict(font.axes))
+    loaded.flavor = "woff2"
+    out = io.BytesIO()
+    loaded.save(out)
+    return out.getvalue()
+
+
+def _source(font: Font) -> io.BytesIO:
+    folder = "fonts" if font.package == "ziamath" else "files"
+    return io.BytesIO(files(font.package).joinpath(folder, font.file).read_bytes())

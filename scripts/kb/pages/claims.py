@@ -1,0 +1,139 @@
+"""A page for each claim, and the table of all of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from kb import components
+from kb.components import DEVICES, badge, claim_page
+from kb.evidence.verdicts import Evidence, Finding, Standing
+from kb.model import Device, Run, Value, Verdict
+from kb.pages.notebooks import cell_html
+from kb.pages.notes import reference_list
+from kb.pages.page import Page, heading, section
+from kb.typeset import counted, day, esc, plain
+from kb.urls import relative
+
+INDEX = "claims.md"
+_ORDER = (Verdict.FAILING, Verdict.STALE, Verdict.INCONCLUSIVE, Verdict.VERIFIED, Verdict.UNMEASURED)
+
+
+def render(evidence: Evidence) -> list[Page]:
+    """The index of claims and a page for each."""
+    return [_index(evidence), *(_page(evidence, standing) for standing in evidence.standings.values())]
+
+
+def claim_table(evidence: Evidence, standings: Sequence[Standing], page: str) -> str:
+    """Claims as rows: statement, verdict, where it is stated."""
+    to = partial(relative, page)
+    rows = [
+        (
+            f'<a href="{esc(to(claim_page(s.claim.id)))}" id="{esc(s.claim.id)}">{components.says(s)}</a>',
+            components.standing_badge(s, to),
+            f'<a href="{esc(to(s.claim.at.path))}">{esc(evidence.names.title(s.claim.at.path))}</a>',
+        )
+        for s in standings
+    ]
+    return components.table(("Claim", "Verdict", "Stated in"), rows, "claims filterable")
+
+
+def ordered(evidence: Evidence) -> list[Standing]:
+    """Every claim: what is wrong first, then by page."""
+    return sorted(evidence.standings.values(), key=lambda s: (_ORDER.index(s.verdict), s.claim.at))
+
+
+def _index(evidence: Evidence) -> Page:
+    counts = (f"{evidence.count(v)} {v}" for v in _ORDER if evidence.count(v))
+    lede = (
+        "Statements that a run could have refuted, each with the test it passed and the control that had to fail. "
+        f"{counted(len(evidence.standings), 'claim')}: {', '.join(counts)}."
+    )
+    body = heading("Evidence", "Claims", lede) + claim_table(evidence, ordered(evidence), INDEX)
+    meta = {"description": "Every claim, its verdict and its evidence.", "kind": "index", "hide": ["toc"]}
+    return Page(INDEX, "Claims", body + "\n", meta)
+
+
+def _page(evidence: Evidence, standing: Standing) -> Page:
+    claim = standing.claim
+    path = claim_page(claim.id)
+    to = partial(relative, path)
+    body = "".join(
+        [
+            f'<p class="eyebrow">Claim · stated in <a href="{esc(to(claim.at.path))}">{esc(evidence.names.title(claim.at.path))}</a></p>\n\n',
+            f'<h1 id="{esc(claim.id)}" class="statement">{components.says(standing)}</h1>\n\n',
+            f'<p class="lede">Often said: <q>{components.inline(claim.corrects)}</q></p>\n\n' if claim.corrects else "",
+            f"{components.receipt(standing, to, most=99)}\n\n",
+            section("Verdict by device", _verdicts(standing)),
+            section("Test and control", _trial(standing)),
+            section("Evidence", _evidence(evidence, standing, path)),
+            section("Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)),
+            section("History", _history(evidence.base.history, claim.id)),
+            section("Reproduce", _reproduce(standing)),
+        ]
+    )
+    title = claim.id.replace("-", " ")
+    meta = {"description": components.says_plainly(standing), "kind": "claim"}
+    return Page(path, title[0].upper() + title[1:], body + "\n", meta)
+
+
+def _verdicts(standing: Standing) -> str:
+    findings = standing.findings or (standing.finding,)
+    rows = [(DEVICES[f.device], badge(f.verdict, f.device is Device.CUDA), _ran_on(f), esc(f.reason or "—")) for f in findings]
+    return components.table(("Device", "Verdict", "Ran on", "Why"), rows)
+
+
+def _ran_on(finding: Finding) -> str:
+    receipt = finding.receipt
+    if receipt is None:
+        return "—"
+    return f"{esc(components.device_name(receipt))}, {day(receipt.provenance.get('started'))}"
+
+
+def _trial(standing: Standing) -> str:
+    trial, result = standing.trial, standing.finding.result
+    if trial is None:
+        return "No notebook tests it."
+    code = "\n".join(["```python", f"test    = {trial.test}", f"on      = {trial.on}", f"control = {trial.control}", "```"])
+    if result is None:
+        return code
+    rows = [
+        ("evidence", esc(result.evidence), "passes, as claimed" if result.holds else "fails"),
+        ("control", esc(result.control), result.void or ("fails, as it must" if result.control_fails else "passes")),
+    ]
+    return f"{code}\n\n{components.table(('', 'Value', 'The test'), rows)}"
+
+
+def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
+    """The cell that makes the claim, with what it printed, and the measured quantities."""
+    notebook, trial = standing.notebook, standing.trial
+    if notebook is None or trial is None:
+        return ""
+    cell = notebook.cells[trial.cell]
+    shown = cell_html(evidence, path, cell, standing.finding.receipt, "e")
+    link = f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
+    return f"{link}\n\n```python\n{cell.source}\n```\n\n{shown}\n\n{_quantities(standing)}"
+
+
+def _quantities(standing: Standing) -> str:
+    rows = [(f"<code>{esc(name)}</code>", esc(plain(value))) for name, value in standing.measured.items()]
+    return components.table(("Quantity", "Measured"), rows, numeric=frozenset({1})) if rows else ""
+
+
+def _history(history: Sequence[Run], name: str, most: int = 12) -> str:
+    """The latest runs that tried the claim, newest first."""
+    runs = [run for run in history if name in run.results][-most:][::-1]
+    rows = [_run_row(run, *run.results[name]) for run in runs]
+    return components.table(("Run", "Device", "With", "Verdict", "Measured"), rows) if rows else ""
+
+
+def _run_row(run: Run, passed: bool, measured: Mapping[str, Value]) -> tuple[str, ...]:
+    shown = ", ".join(f"{esc(name)} {esc(plain(value))}" for name, value in list(measured.items())[:4])
+    versions = ", ".join(f"{name} {run.versions[name]}" for name in ("torch", "triton") if name in run.versions)
+    verdict = badge(Verdict.VERIFIED if passed else Verdict.FAILING)
+    return (day(run.started), esc(run.gpu or DEVICES[run.device]), esc(versions), verdict, shown)
+
+
+def _reproduce(standing: Standing) -> str:
+    device = " --device cuda" if standing.claim.device is Device.CUDA else ""
+    return f"```sh\nkb verify {standing.claim.id} --all{device}\n```\n\nThe outcome is printed, and written to the notebook's receipt."

@@ -1,0 +1,96 @@
+"""The home page: what this is and the state of the evidence, in one screen."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from kb import components
+from kb.evidence.verdicts import Evidence, Standing
+from kb.model import Device, Verdict
+from kb.pages.page import Page
+from kb.pages.rooms import note_list
+from kb.typeset import counted, day, esc
+from kb.urls import relative
+
+PATH = "index.md"
+_LEDE = (
+    "What papers, books and folklore say about training, inference and GPU kernels, put to tests that could have refuted "
+    "it. Every measured number on these pages was printed by a run that you can repeat."
+)
+
+
+def render(evidence: Evidence) -> list[Page]:
+    """The home page."""
+    to = partial(relative, PATH)
+    latest = _latest(evidence)
+    shown = components.receipt(latest[0], to, most=3) if latest else ""
+    hero = (
+        '<div class="hero"><div><h1>Machine-learning notes that can be checked</h1>'
+        f'<p class="lede">{_LEDE}</p>'
+        f'<p class="ways"><a href="{to("claims.md")}">Browse the claims</a> <a href="{to(_path(evidence))}">Start the path</a> '
+        f'<a href="{to("notebooks/README.md")}">Run one yourself</a></p></div>{shown}</div>'
+    )
+    body = "\n\n".join(
+        [
+            hero,
+            _state(evidence),
+            "## Recently settled\n\n" + _settled(evidence, latest[:8]),
+            "## Commonly said, and what we found\n\n" + _corrections(evidence),
+            "## Practices\n\n" + note_list(evidence, [n for n in evidence.base.notes if n.kind == "practice"], PATH),
+        ]
+    )
+    meta = {"description": _LEDE, "kind": "home", "hide": ["toc", "navigation"]}
+    return [Page(PATH, "Home", body + "\n", meta)]
+
+
+def _path(evidence: Evidence) -> str:
+    """The first page of the learning path; the notes, if there is none."""
+    return next((note.path for note in evidence.base.notes if note.kind == "path"), "notes/README.md")
+
+
+def _latest(evidence: Evidence) -> list[Standing]:
+    """Measured claims, newest run first; of one run, those that refine a common statement first."""
+    found = [s for s in evidence.standings.values() if s.finding.receipt]
+    return sorted(found, key=lambda s: (_started(s), s.claim.corrects is not None), reverse=True)
+
+
+def _started(standing: Standing) -> str:
+    receipt = standing.finding.receipt
+    return str(receipt.provenance.get("started", ""))[:10] if receipt else ""
+
+
+def _state(evidence: Evidence) -> str:
+    """The state of the evidence in one line of figures."""
+    base = evidence.base
+    on_gpu = sum(f.device is Device.CUDA and f.verdict is Verdict.VERIFIED for s in evidence.standings.values() for f in s.findings)
+    on_cpu = sum(f.device is Device.CPU and f.verdict is Verdict.VERIFIED for s in evidence.standings.values() for f in s.findings)
+    last = max((str(r.provenance.get("started", "")) for r in base.receipts), default="")
+    figures = [
+        (evidence.count(Verdict.VERIFIED), "verified"),
+        (evidence.count(Verdict.STALE), "stale"),
+        (evidence.count(Verdict.FAILING), "failing"),
+        (evidence.count(Verdict.UNMEASURED), "need a GPU"),
+        (len(base.kernels), "kernels proven" if len(base.kernels) != 1 else "kernel proven"),
+    ]
+    cells = "".join(f"<div><b>{n}</b> {word}</div>" for n, word in figures)
+    said = f"{counted(on_cpu, 'claim')} verified on a CPU, {on_gpu} on a GPU; last run {day(last)}"
+    return f'<section class="state" aria-label="State of the evidence">{cells}<p>{esc(said)}</p></section>'
+
+
+def _settled(evidence: Evidence, standings: list[Standing]) -> str:
+    to = partial(relative, PATH)
+    rows = [
+        (f'<a href="{esc(to(components.claim_page(s.claim.id)))}">{components.says(s)}</a>', components.standing_badge(s, to))
+        for s in standings
+    ]
+    return components.table(("Claim", "Verdict"), rows, "claims plain")
+
+
+def _corrections(evidence: Evidence) -> str:
+    to = partial(relative, PATH)
+    found = [s for s in evidence.standings.values() if s.claim.corrects and s.verdict is Verdict.VERIFIED]
+    items = [
+        f'<li><q>{components.inline(s.claim.corrects or "")}</q> <a href="{esc(to(components.claim_page(s.claim.id)))}">{components.says(s)}</a></li>'
+        for s in found[:6]
+    ]
+    return f'<ul class="corrections">{"".join(items)}</ul>' if items else ""

@@ -1,0 +1,103 @@
+"""What each page refers to, and from where it is referred to, with the sentence around it."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from kb import references, scan
+from kb.checks.references import passages
+from kb.components import says_plainly
+from kb.evidence.verdicts import Evidence
+from kb.names import resolve
+from kb.typeset import number
+
+
+@dataclass(frozen=True, slots=True)
+class Backlink:
+    """A page that refers to this one, and how it says so."""
+
+    page: str
+    sentence: str
+    """Plain text."""
+
+
+def backlinks(evidence: Evidence) -> Mapping[str, list[Backlink]]:
+    """By page: who refers to it. One line a page, its first mention."""
+    found: dict[str, dict[str, Backlink]] = defaultdict(dict)
+    for passage in passages(evidence.base):
+        if passage.path.endswith("README.md"):
+            continue
+        for target, start in _targets(evidence, passage.path, passage.text):
+            if target != passage.path and passage.path not in found[target]:
+                said = readable(evidence, scan.sentence(passage.text, start))
+                found[target][passage.path] = Backlink(passage.path, said)
+    return {target: list(links.values()) for target, links in found.items()}
+
+
+def cited(evidence: Evidence, text: str) -> list[str]:
+    """The citekeys of a text in the library, in order of first mention."""
+    keys = (mention.target for mention in scan.citations(scan.prose(text)))
+    return [key for key in dict.fromkeys(keys) if key in evidence.names.entries]
+
+
+def citing(evidence: Evidence) -> Mapping[str, set[str]]:
+    """By citekey: the pages that cite it, or name it as a claim's source."""
+    pages: dict[str, set[str]] = defaultdict(set)
+    for passage in passages(evidence.base):
+        for mention in scan.citations(passage.text):
+            pages[mention.target].add(passage.path)
+    for claim in evidence.base.claims:
+        for key in claim.sources:
+            pages[key].add(claim.at.path)
+    return pages
+
+
+def readable(evidence: Evidence, markdown: str) -> str:
+    """A sentence without marks: citations as author and year, links as their text, numbers filled in."""
+    text = re.sub(scan.CITATION, lambda m: _as_citation(evidence, m["items"]), markdown)
+    text = re.sub(scan.WIKILINK, lambda m: _as_wikilink(evidence, m), text)
+    text = re.sub(scan.MEASURED, lambda m: _as_number(evidence, m), text)
+    text = re.sub(r"/// claim \| *([\w-]+) */*", lambda m: _as_claim(evidence, m[1]), text)
+    text = re.sub(r"!?\[([^\[\]]*)\]\([^()]*\)", r"\1", text)
+    text = re.sub(r"^[-*>#\s]+(\[[ x]\] )?", "", text)
+    return re.sub(r"\*\*|(?<!\w)\*|\*(?!\w)|`", "", text).strip()
+
+
+def _targets(evidence: Evidence, path: str, text: str) -> Iterator[tuple[str, int]]:
+    """The pages that a passage refers to, and where in it."""
+    for mention in scan.citations(text):
+        if reading := evidence.names.readings.get(mention.target):
+            yield reading.path, mention.start
+    for mention in scan.wikilinks(text):
+        if mention.target and len(found := evidence.names.find(mention.target)) == 1:
+            yield next(iter(found)), mention.start
+    for mention in scan.links(text):
+        if mention.target and (target := resolve(path, mention.target)) in evidence.names.pages:
+            yield target, mention.start
+    for mention in scan.claim_blocks(text):
+        if standing := evidence.standings.get(mention.target):
+            yield standing.claim.at.path, mention.start
+
+
+def _as_citation(evidence: Evidence, items: str) -> str:
+    known = [(evidence.names.entries.get(key), key) for key, _ in scan.cited(items)]
+    return f"({'; '.join(references.short(entry) if entry else key for entry, key in known)})"
+
+
+def _as_wikilink(evidence: Evidence, match: re.Match[str]) -> str:
+    found = evidence.names.find(match["target"].strip())
+    return match["text"] or (evidence.names.title(next(iter(found))) if len(found) == 1 else match["target"])
+
+
+def _as_number(evidence: Evidence, match: re.Match[str]) -> str:
+    standing = evidence.standings.get(match["claim"])
+    value = standing.measured.get(match["quantity"]) if standing else None
+    return "—" if value is None else number(value, match["format"] or "")
+
+
+def _as_claim(evidence: Evidence, name: str) -> str:
+    standing = evidence.standings.get(name)
+    return says_plainly(standing) if standing else name

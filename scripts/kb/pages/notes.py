@@ -1,0 +1,97 @@
+"""Pages that somebody wrote, with what is known about them around: source, references, backlinks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kb import references, scan
+from kb.components import inline
+from kb.evidence.verdicts import Evidence
+from kb.model import SOURCES, Kind, Note
+from kb.pages.mentions import Backlink, backlinks, cited
+from kb.pages.page import Page, heading, section
+from kb.typeset import esc
+from kb.urls import relative
+
+KINDS = {
+    Kind.NOTE: "Note",
+    Kind.PAPER: "Paper",
+    Kind.BOOK: "Book",
+    Kind.BLOG: "Essay",
+    Kind.PRACTICE: "Practice",
+    Kind.IDEA: "Idea",
+    Kind.SETUP: "Setup",
+    Kind.PATH: "Path",
+}
+
+
+def render(evidence: Evidence) -> list[Page]:
+    """A page for each note."""
+    linked = backlinks(evidence)
+    return [_page(evidence, note, linked.get(note.path, [])) for note in evidence.base.notes]
+
+
+def reference_list(evidence: Evidence, keys: Sequence[str], page: str) -> str:
+    """References as a list, each with a link to our reading if there is one."""
+    items = []
+    for key in keys:
+        entry = evidence.names.entries[key]
+        reading = evidence.names.readings.get(key)
+        note = f' <a class="reading" href="{relative(page, reading.path)}">our reading</a>' if reading and reading.path != page else ""
+        items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note}</li>')
+    return f'<ul class="references">{"".join(items)}</ul>' if items else ""
+
+
+def backlink_list(evidence: Evidence, found: Sequence[Backlink], page: str) -> str:
+    """Pages that refer to this one, each with its sentence."""
+    items = [
+        f'<li><a href="{relative(page, link.page)}">{esc(evidence.names.title(link.page))}</a> <span>{esc(link.sentence)}</span></li>'
+        for link in found
+    ]
+    return f'<ul class="backlinks">{"".join(items)}</ul>' if items else ""
+
+
+def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
+    title = evidence.names.title(note.path)
+    keys = [key for key in cited(evidence, note.body) if key != note.stem]
+    keys += [k for c in note.claims for k in c.sources if k in evidence.names.entries and k not in keys and k != note.stem]
+    body = "".join(
+        [
+            heading(_eyebrow(note), title, inline(note.summary) if note.kind in SOURCES else ""),
+            _source(evidence, note),
+            note.body.strip(),
+            section("Read before", _wikilinks(note.prerequisites)),
+            section("Related", _wikilinks(note.related)),
+            section("References", reference_list(evidence, keys, note.path), "references"),
+            section("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
+        ]
+    )
+    return Page(note.path, title, body + "\n", _meta(note))
+
+
+def _meta(note: Note) -> Mapping[str, object]:
+    return {"description": scan.plainly(note.summary), "tags": list(note.tags), "kind": note.kind.value}
+
+
+def _eyebrow(note: Note) -> str:
+    changed = note.updated or note.created
+    parts = [KINDS[note.kind], note.status.replace("-", " "), changed.isoformat() if changed else ""]
+    return " · ".join(esc(part) for part in parts if part)
+
+
+def _source(evidence: Evidence, note: Note) -> str:
+    """The work that a reading is about: its reference, and its BibTeX to copy."""
+    entry = evidence.names.entries.get(note.stem) if note.kind in SOURCES else None
+    if entry is None:
+        return ""
+    unsure = '<p class="unsure">Parts of this entry are from memory and not yet confirmed.</p>' if references.is_from_memory(entry) else ""
+    copied = f'??? quote "Cite it"\n\n    ```bibtex\n{_indented(references.bibtex(entry))}\n    ```\n\n'
+    return f'<div class="source"><p>{references.reference(entry)}</p>{unsure}</div>\n\n{copied}'
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())
+
+
+def _wikilinks(links: Sequence[str]) -> str:
+    return "\n".join(f"- {link if link.startswith('[[') else f'[[{link}]]'}" for link in links)
