@@ -42,7 +42,7 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV)
 
 $(SITE): $(VENV)/bin/python pyproject.toml constraints.txt
-	@echo "installing the site's packages (MkDocs and friends, about 150 MB; no torch)"
+	@echo "installing the site's packages (MkDocs and friends, about 250 MB; no torch)"
 	@$(PIP) --editable .
 	@touch $@
 

@@ -16,7 +16,7 @@
 # tokens. How can FlashAttention [@dao2022flashattention] be *exact* and never hold a whole row?
 #
 # By the end we have a softmax of one pass, an attention whose memory grows with N and not with N², our own Triton kernel
-# held against float64, and the answer to a question from 2024: does any of it need tensor cores?
+# held against float64, and the answer to an old question: does any of it need tensor cores?
 
 # %%
 import json
@@ -281,8 +281,8 @@ for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
 
 # %% [markdown]
 # And a GPU without tensor cores?
-# Triton's compiler needs no GPU, so we compile our kernel for the P100 (sm_60), and for Hopper (sm_90), and read the
-# instructions that came out.
+# Triton's compiler needs no GPU, so we compile our kernel in float16 for [five generations](../../notes/setup/gpu-architectures.md),
+# from the P100 (sm_60) to Hopper (sm_90), and read which instruction multiplies.
 #
 # **Predict first:** one block on a P100 has 48 KiB of shared memory.
 # A tile of queries and a tile of keys, 128 wide, 2 bytes each, make 48 KiB for the tile of 128 × 64 that the kernel uses
@@ -297,7 +297,7 @@ from kernels.attention import flash_forward as flash
 def compiled(queries, keys, architecture):
     flash.TILES[2], gate.ARCHITECTURES = (queries, keys, 8, 2), (architecture,)
     case = Case({"batch": 1, "heads": 8, "N": 1024, "D": 128, "causal": True})
-    report = gate.compile_everywhere(dataclasses.replace(flash.SPEC, tuned=case))
+    report = gate.compile_everywhere(dataclasses.replace(flash.SPEC, tuned=case, tuned_dtype="float16"))
     return report[f"sm_{architecture}"]["flash_forward_kernel"]
 
 print(json.dumps([compiled(*job) for job in json.loads(sys.argv[1])]))
@@ -319,16 +319,17 @@ def summary(build):
     return {"instruction": build["instruction"], "shared_kib": build["shared_bytes"] // 1024, "spilled": build["spill_bytes"]}
 
 
-compiled = compile_all([(32, 32, 60), (32, 32, 90), (64, 32, 60), (128, 64, 60)])
+small = [(32, 32, architecture) for architecture in (60, 70, 75, 80, 90)]
+compiled = compile_all([*small, (64, 32, 60), (128, 64, 60)])
 builds = {job: summary(build) for job, build in compiled.items()}
 for (queries, keys, architecture), b in builds.items():
     shared = f"{b['shared_kib']:3} KiB = {b['shared_kib'] * 1024 / (2 * 128 * (queries + keys)):.1f} × predicted"
     print(f"sm_{architecture}  {queries:3} × {keys}   {b['instruction']:9} {shared}   spilled {b['spilled']:6,} bytes")
 
 # %% [markdown]
-# The ratio on sm_60 is 2, and the compiler's intermediate code says why: without tensor cores both operands are widened
-# to float32 before they are multiplied, so each number takes 4 bytes.
-# The tile for Hopper asks for twice what a P100 has, and would spill besides.
+# Where `fma` multiplies, the ratio is 2: each number takes 4 bytes, because without matrix instructions the compiler
+# widens both operands to float32 first.
+# The tile for Hopper asks for twice what a block on a P100 has, and would spill besides.
 # A smaller tile of the same source fits, spills nothing, and multiplies with plain `fma`.
 
 
@@ -377,6 +378,22 @@ axes.set_ylabel("queries × keys")
 axes.set_xlabel("shared memory, KiB")
 axes.set_ylim(2.5, -0.9)
 axes.grid(axis="y", visible=False)
+
+# %% [markdown]
+# The table above holds one more surprise.
+# V100 (sm_70) and T4 (sm_75) do have tensor cores, and this compiler does not use them: matrix instructions begin with
+# sm_80.
+
+# %%
+claim(
+    "triton-leaves-turing-tensor-cores-idle",
+    test=lambda build: build["instruction"] == "fma",
+    on=builds[32, 32, 75],
+    control=builds[32, 32, 80],
+    volta=builds[32, 32, 70]["instruction"],
+    turing=builds[32, 32, 75]["instruction"],
+    ampere=builds[32, 32, 80]["instruction"],
+)
 
 # %% [markdown]
 # We compiled for a P100 and did not run on one: that it fits is shown, that it is fast is not.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 
 from fontTools import subset
@@ -97,6 +97,10 @@ def _make(font: Font) -> bytes:
     return out.getvalue()
 
 
-def _source(font: Font) -> io.BytesIO:
+def _source(font: Font) -> Path:
+    """The font's file, found without importing the package that carries it."""
+    found = find_spec(font.package)
+    assert found
+    assert found.origin
     folder = "fonts" if font.package == "ziamath" else "files"
-    return io.BytesIO(files(font.package).joinpath(folder, font.file).read_bytes())
+    return Path(found.origin).parent / folder / font.file

@@ -110,6 +110,8 @@ class Note:
     related: tuple[str, ...] = ()
     prerequisites: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
+    lines: Mapping[str, int] = field(default_factory=dict)
+    """The file's line of each key of the front matter."""
 
     @property
     def stem(self) -> str:

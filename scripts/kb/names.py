@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import posixpath
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from kb.model import SOURCES, Claim, Entry, KnowledgeBase, Note, Receipt
+from kb.references import text
 
 
 @dataclass(frozen=True)
@@ -49,16 +50,15 @@ class Names:
         return frozenset({page.path for page in made} | set(self.base.rooms))
 
     @cached_property
-    def _named(self) -> Mapping[str, frozenset[str]]:
-        named: dict[str, set[str]] = defaultdict(set)
-        for note in self.base.notes:
-            for name in (note.stem, note.title, *note.aliases):
-                named[name.casefold()].add(note.path)
-        for page in (*self.base.notebooks, *self.base.kernels):
-            stem = posixpath.basename(page.path).removesuffix(".py")
-            for name in (stem, page.title):
-                named[name.casefold()].add(page.path)
-        return {name: frozenset(paths) for name, paths in named.items() if name}
+    def _noted(self) -> Mapping[str, frozenset[str]]:
+        """Notes by every name they go by."""
+        return _by_name((name, n.path) for n in self.base.notes for name in (n.stem, n.title, *n.aliases))
+
+    @cached_property
+    def _coded(self) -> Mapping[str, frozenset[str]]:
+        """Notebooks and kernels by stem and title."""
+        pages = (*self.base.notebooks, *self.base.kernels)
+        return _by_name((name, p.path) for p in pages for name in (_stem(p.path), p.title))
 
     def title(self, path: str) -> str:
         """What a page is called: for a source, its entry's title where the page has none of its own."""
@@ -66,8 +66,6 @@ class Names:
 
     @cached_property
     def _titles(self) -> Mapping[str, str]:
-        from kb.references import text  # loads pylatexenc, which only pages need
-
         titled = (*self.base.notes, *self.base.notebooks, *self.base.kernels)
         titles = {page.path: page.title for page in titled}
         for note in self.base.notes:
@@ -79,15 +77,30 @@ class Names:
     @property
     def known(self) -> frozenset[str]:
         """Every name that a wikilink may use, in small letters."""
-        return frozenset(self._named)
+        return frozenset({*self._noted, *self._coded})
 
     def find(self, name: str) -> frozenset[str]:
-        """The pages that a wikilink's target may mean: one, if it is well chosen. `folder/name` narrows it."""
+        """The pages that a wikilink's target may mean: one, if it is well chosen. `folder/name` narrows it.
+
+        A note comes before a notebook or a kernel of the same name.
+        """
         wanted = name.casefold().removesuffix(".md").removesuffix(".py")
-        if found := self._named.get(wanted):
+        if found := self._noted.get(wanted) or self._coded.get(wanted):
             return found
         stems = ((path, path.casefold().rsplit(".", 1)[0]) for path in self.pages)
         return frozenset(path for path, stem in stems if stem == wanted or stem.endswith("/" + wanted))
+
+
+def _by_name(named: Iterable[tuple[str, str]]) -> Mapping[str, frozenset[str]]:
+    paths: dict[str, set[str]] = defaultdict(set)
+    for name, path in named:
+        if name:
+            paths[name.casefold()].add(path)
+    return {name: frozenset(found) for name, found in paths.items()}
+
+
+def _stem(path: str) -> str:
+    return posixpath.basename(path).rsplit(".", 1)[0]
 
 
 def resolve(page: str, link: str) -> str:

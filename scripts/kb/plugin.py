@@ -88,10 +88,11 @@ def _static(root: Path, evidence: Any) -> list[tuple[str, Path]]:
 
 def _reload_changed_engine() -> None:
     """While `mkdocs serve` runs, forget the engine's modules when one of them was edited, so that edits show."""
+    package = sys.modules["kb"]
     newest = max(file.stat().st_mtime_ns for file in ENGINE.rglob("*.py"))
-    seen = getattr(sys.modules["kb"], "_newest", newest)
-    if newest > seen:
+    if newest > getattr(package, "_newest", newest):
         for name in [name for name in sys.modules if name.startswith("kb.") and name != __name__]:
             del sys.modules[name]
+            vars(package).pop(name.removeprefix("kb."), None)  # `from kb import x` would find it there
         importlib.invalidate_caches()
-    sys.modules["kb"]._newest = newest  # type: ignore[attr-defined]
+    package._newest = newest  # type: ignore[attr-defined]

@@ -70,8 +70,15 @@ class Problem:
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """A hint that names the nearest known word, or nothing."""
-    near = get_close_matches(word, sorted(known), n=1, cutoff=0.6)
+    near = get_close_matches(word, sorted(known), n=1, cutoff=0.65)
     return f"did you mean '{near[0]}'?" if near else ""
+
+
+def did_you_mean_file(path: str, known: Iterable[str]) -> str:
+    """A hint that names the file whose name is nearest, in whatever folder, or nothing."""
+    by_name = {other.rsplit("/", 1)[-1]: other for other in sorted(known, reverse=True)}
+    near = get_close_matches(path.rsplit("/", 1)[-1], by_name, n=1, cutoff=0.8)
+    return f"did you mean '{by_name[near[0]]}'?" if near else ""
 
 
 def in_words(items: Iterable[str], last: str = "or") -> str:

@@ -24,10 +24,10 @@ _EXPLICIT_ID = re.compile(r"\{[^{}]*#(?P<id>[\w:.-]+)[^{}]*\}\s*$")
 _HTML_ID = re.compile(r"""<[a-z][^>]*\bid=["'](?P<id>[^"']+)["']""")
 _FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_INLINE_CODE = re.compile(r"(?<!\{measured\})(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
+_INLINE_CODE = re.compile(r"\{measured\}`[^`\n]*`|(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
 _FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$])", re.DOTALL)
 
-_BREAK = re.compile(r"\n\s*\n|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
+_BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,12 @@ class Mention:
 def prose(text: str) -> str:
     """The text with code, comments and formulas blanked out; every offset and line stays where it was."""
     for pattern in (_FENCE, _COMMENT, _INLINE_CODE, _FORMULA):
-        text = pattern.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
+        text = pattern.sub(_blanked, text)
     return text
+
+
+def _blanked(match: re.Match[str]) -> str:
+    return match[0] if match[0].startswith("{measured}") else re.sub(r"[^\n]", " ", match[0])
 
 
 def citations(text: str, first_line: int = 1) -> list[Mention]:

@@ -97,8 +97,10 @@ def complaint(key: Key, value: object) -> str:
 def _complaint_about_words(value: object) -> str:
     if not isinstance(value, list):
         return f"is {_said(value)}; it holds {Holds.WORDS.value}"
-    odd = [item for item in value if not isinstance(item, str)]
-    return f"holds {_said(odd[0])}; each item is a word or a phrase" if odd else ""
+    odd = next((item for item in value if not isinstance(item, str)), "")
+    if isinstance(odd, list):
+        return 'holds a link without quotes; write "[[…]]"'
+    return f"holds {_said(odd)}; each item is a word or a phrase" if odd != "" else ""
 
 
 def _said(value: object) -> str:
@@ -117,10 +119,7 @@ def _said(value: object) -> str:
         case date():
             return f"the date {value}"
         case list():
-            return "a list (an unquoted [[link]]? put it in quotes)" if _is_bare_wikilink(value) else "a list"
+            return "a list"
         case _:
             return "a group of keys"
 
-
-def _is_bare_wikilink(value: list[object]) -> bool:
-    return len(value) == 1 and isinstance(value[0], list)

@@ -9,7 +9,7 @@ from kb import scan
 from kb.evidence.verdicts import Evidence
 from kb.model import SOURCES, KnowledgeBase, Location
 from kb.names import resolve
-from kb.problems import Problem, Rule, did_you_mean, in_words
+from kb.problems import Problem, Rule, did_you_mean, did_you_mean_file, in_words
 from kb.read import LIBRARY
 
 
@@ -64,9 +64,10 @@ def wikilinks(evidence: Evidence) -> Iterator[Problem]:
             if mention.target:
                 yield from _check_name(evidence, Location(p.path, mention.line), mention)
     for note in evidence.base.notes:
-        for name in (*note.related, *note.prerequisites):
-            bare = scan.Mention(name.removeprefix("[[").removesuffix("]]"), 1, 0)
-            yield from _check_name(evidence, Location(note.path), bare)
+        for key, names in (("related", note.related), ("prerequisites", note.prerequisites)):
+            for name in names:
+                bare = scan.Mention(name.removeprefix("[[").removesuffix("]]"), 1, 0)
+                yield from _check_name(evidence, Location(note.path, note.lines.get(key, 1)), bare)
 
 
 def links(evidence: Evidence) -> Iterator[Problem]:
@@ -120,15 +121,14 @@ def _check_name(evidence: Evidence, at: Location, mention: scan.Mention) -> Iter
         yield Problem(at, Rule.WIKILINK, message, hint)
     elif mention.heading:
         anchors = _Anchors(evidence)
-        if not anchors.has(found[0], scan.slug(mention.heading)):
+        anchor = scan.slug(mention.heading)
+        if not anchors.has(found[0], anchor):
             message = f"{found[0]} has no heading '{mention.heading}'"
-            yield Problem(at, Rule.WIKILINK, message, did_you_mean(mention.heading, anchors.of(found[0])))
+            yield Problem(at, Rule.WIKILINK, message, did_you_mean(anchor, anchors.of(found[0])))
 
 
 def _dead_link(evidence: Evidence, at: Location, said: str, target: str) -> Problem:
-    base = evidence.base
-    near = did_you_mean(target, base.files)
-    hint = near or "links are relative to the file they stand in, and lead to files of the rooms"
+    hint = did_you_mean_file(target, evidence.base.files) or "links are relative to the file they stand in, and lead to files of the rooms"
     return Problem(at, Rule.LINK, f"'{said}' leads to {target}, which is not there", hint)
 
 

@@ -114,7 +114,7 @@ class _Module:
         """SHA-256 of the code's meaning; of the text, if it is not Python."""
         if self._tree is None:
             return hashlib.sha256(self._text.encode()).hexdigest()
-        return hashlib.sha256(_dump(self._tree).encode()).hexdigest()
+        return hashlib.sha256(_dump(self._tree, is_notebook=self._is_notebook).encode()).hexdigest()
 
     @cached_property
     def imported(self) -> frozenset[str]:
@@ -152,7 +152,7 @@ class _Module:
 def cell_digest(source: str) -> str:
     """The digest of one cell's code; of its text, if it is not Python."""
     try:
-        text = _dump(ast.parse(python(source)))
+        text = _dump(ast.parse(python(source)), is_notebook=True)
     except (SyntaxError, ValueError):
         text = source
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -169,10 +169,13 @@ def _dotted(path: str) -> list[str]:
     return inside.split("/")
 
 
-def _dump(tree: ast.AST) -> str:
-    """A syntax tree as text: no positions, nothing empty, no docstrings unless the code reads them."""
+def _dump(tree: ast.Module, *, is_notebook: bool = False) -> str:
+    """A syntax tree as text: no positions, nothing empty, no docstrings unless the code reads them.
+
+    A notebook has none of its own: a string on a line by itself is its output.
+    """
     keeps_docs = any(_reads_docs(node) for node in ast.walk(tree))
-    return _node(tree, keeps_docs)
+    return _node(tree.body if is_notebook else tree, keeps_docs)
 
 
 def _node(node: object, keeps_docs: bool) -> str:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import re
 import subprocess
+import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -57,17 +58,9 @@ def run(root: Path, notebook: Notebook, device: Device, depends: Mapping[str, st
     """Execute a notebook in a fresh Jupyter kernel and seal what came out. Writes nothing."""
     document = _document(notebook)
     started, clock = datetime.now(UTC), time.perf_counter()
-    client = nbclient.NotebookClient(
-        document,
-        timeout=timeout_s,
-        km=AsyncKernelManager(kernel_name="python3", transport="tcp" if os.name == "nt" else "ipc"),
-        allow_error_names=[claim.ClaimFailed.__name__],
-        coalesce_streams=True,
-        record_timing=True,
-        resources={"metadata": {"path": str(root)}},
-    )
     try:
-        client.execute(env=environment(root, device))
+        with tempfile.TemporaryDirectory(prefix="kb-") as folder:
+            _execute(root, document, device, timeout_s, folder)
     except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
         return Ran(notebook.path, time.perf_counter() - clock, (_failure(notebook, document, error),))
     duration = time.perf_counter() - clock
@@ -80,6 +73,23 @@ def run(root: Path, notebook: Notebook, device: Device, depends: Mapping[str, st
         **commit(root, depends),
     }
     return _seal(notebook, device, depends, document, provenance, duration)
+
+
+def _execute(root: Path, document: Any, device: Device, timeout_s: int, folder: str) -> None:
+    """Run all cells; the sockets that lead to the Jupyter kernel lie in `folder`."""
+    sockets = {"transport": "tcp"} if os.name == "nt" else {"transport": "ipc", "ip": f"{folder}/k"}
+    manager = AsyncKernelManager(kernel_name="python3", connection_file=f"{folder}/k.json", **sockets)
+    client = nbclient.NotebookClient(
+        document,
+        timeout=timeout_s,
+        km=manager,
+        allow_error_names=[claim.ClaimFailed.__name__],
+        coalesce_streams=True,
+        record_timing=True,
+        resources={"metadata": {"path": str(root)}},
+    )
+    client.owns_km = True  # so that it ends what it starts
+    client.execute(env=environment(root, device))
 
 
 def environment(root: Path, device: Device) -> dict[str, str]:
@@ -244,7 +254,7 @@ def _git(root: Path, *arguments: str) -> str | None:
 def _failure(notebook: Notebook, document: Any, error: Exception) -> Failure:
     """Which cell stopped the run, and the end of what it said."""
     index = next((i for i, cell in enumerate(document.cells) if _has_error(cell)), None)
-    running = [i for i, cell in enumerate(document.cells) if cell.cell_type == "code" and cell.get("execution_count")]
+    running = [i for i, cell in enumerate(document.cells) if "execution" in cell.metadata]
     cell = (index if index is not None else max(running, default=1)) - 1
     line = notebook.cells[cell].line if 0 <= cell < len(notebook.cells) else 1
     match error:

@@ -29,6 +29,7 @@ _SMALL = {
 """Triton's types that numpy lacks, and the numpy type that holds each here."""
 _LARGEST = {tl.float8e4nv: 448.0, tl.float8e5: 57344.0}
 _stock_np_dtype = interp._get_np_dtype
+_stock_sum = interp.ReduceOps.sum
 _Builder = interp.InterpreterBuilder
 _Handle = interp.TensorHandle
 
@@ -51,6 +52,7 @@ def install() -> None:
     _Builder.create_masked_store = _masked_store
     _Builder.create_dot = _dot
     _Builder.create_fma = _fma
+    interp.ReduceOps.sum = _sum
     _Builder.create_dot_scaled = _refuse("tl.dot_scaled")
     _Builder.get_bf16 = lambda self, value: _Handle(np.array([value], dtype=_SMALL[tl.bfloat16]), tl.bfloat16)
     for name in ("create_atomic_rmw", "create_atomic_cas"):
@@ -104,7 +106,8 @@ def _cast(self: Any, src: Any, dst_type: Any) -> Any:
         data = data.astype(np.float32)
         if target in _LARGEST:
             data = np.clip(data, -_LARGEST[target], _LARGEST[target])
-    return _Handle(data.astype(_np_dtype(dst_type)), target)
+    with np.errstate(over="ignore", invalid="ignore"):  # infinities and NaN are values like others
+        return _Handle(data.astype(_np_dtype(dst_type)), target)
 
 
 def _raw(data: np.ndarray) -> np.ndarray:
@@ -137,6 +140,21 @@ def _dot(self: Any, a: Any, b: Any, d: Any, input_precision: Any, *_: Any) -> An
     if a.data.dtype == np.float32 and str(input_precision).endswith("TF32"):
         x, y = round_to_tf32(x), round_to_tf32(y)
     return _Handle((np.matmul(x, y) + d.data.astype(wide)).astype(d.data.dtype), d.dtype.scalar)
+
+
+def _sum(self: Any, input: Any) -> Any:
+    """Sums of 16-bit types round at every addition, in a tree, as a GPU's do; numpy's would round once."""
+    data = input.handle.data
+    if data.dtype.itemsize > 2 or data.dtype.kind in "iub":
+        return _stock_sum(self, input)
+    data = data.reshape(-1) if self.axis is None else np.moveaxis(data, self.axis, 0)
+    while len(data) > 1:
+        half = len(data) // 2
+        data = data[:half] + data[half:]
+    total = data[0]
+    if self.keep_dims:
+        total = total.reshape([1] * input.handle.data.ndim) if self.axis is None else np.expand_dims(total, self.axis)
+    return self.to_tensor(total, input.dtype)
 
 
 def _fma(self: Any, x: Any, y: Any, z: Any) -> Any:

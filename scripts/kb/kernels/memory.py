@@ -9,8 +9,8 @@ from typing import Any
 
 import torch
 
-GUARD = 64
-"""Elements before and after each allocation. A multiple of what 16-byte alignment needs."""
+GUARD = 16384
+"""Elements before and after each allocation: more than a tile, so that a missing mask stays inside. A multiple of 16."""
 
 
 @dataclass
@@ -21,7 +21,7 @@ class Allocations:
 
     def overwritten(self) -> list[str]:
         """The allocations whose guard bands were written to, in words."""
-        return [f"{GUARD} elements around an output of {n} were written to" for whole, n in self.guarded if not _is_whole(whole, n)]
+        return [f"memory around an output of {n} elements was written to" for whole, n in self.guarded if not _is_whole(whole, n)]
 
 
 @contextmanager

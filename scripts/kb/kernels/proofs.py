@@ -99,7 +99,7 @@ def _prove_case(spec: Spec, case: Case, dtype_name: str) -> tuple[list[Measured]
     with watched() as made:
         ours = _values_and_gradients(spec, spec.run, case, inputs)
     failures = [f"{where}: {said}" for said in made.overwritten()]
-    with reversed_grid():
+    with watched(), reversed_grid():
         again = _values_and_gradients(spec, spec.run, case, inputs)
     failures += [f"{where}: {n} has other bits when programs run in reverse" for n in ours if not _same(ours[n], again[n])]
     rival = _values_and_gradients(spec, spec.reference, case, inputs)

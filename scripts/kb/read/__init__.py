@@ -129,13 +129,13 @@ def _note(path: str, text: str) -> tuple[Note, list[Problem]]:
         related=front.words("related"),
         prerequisites=front.words("prerequisites"),
         claims=tuple(claims),
+        lines={path[0]: line for path, line in front.lines.items() if len(path) == 1},
     )
     return note, problems
 
 
 def _kind(path: str, front: frontmatter.FrontMatter) -> Kind:
-    said = front.values.get("type")
-    return Kind(said) if isinstance(said, str) and said in Kind else kind_of(path)
+    return next((kind for kind in Kind if kind.value == front.values.get("type")), kind_of(path))
 
 
 def _split_front_matter(text: str) -> tuple[str, str, int]:
@@ -159,14 +159,13 @@ def _notebook(path: str, text: str) -> tuple[Notebook, list[Problem]]:
     problems = [*front.problems, *wrong]
     if not front.problems:
         problems += frontmatter.validate(path, _without_jupytext(front), NOTEBOOK_KEYS, 1)
-    device = front.text("device", Device.ANY)
     notebook = Notebook(
         path=path,
         title=front.text("title", path),
         summary=front.text("summary"),
         cells=tuple(cells),
         tags=front.words("tags"),
-        device=Device(device) if device in Device else Device.ANY,
+        device=next((d for d in Device if d.value == front.values.get("device")), Device.ANY),
         data=front.words("data"),
         trials=tuple(trials),
         created=_date(front.values.get("created")),

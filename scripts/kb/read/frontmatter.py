@@ -90,7 +90,7 @@ def _claim(name: str, body: FrontMatter, at: Location) -> Claim:
         at=at,
         sources=body.words("sources"),
         corrects=body.text("corrects") or None,
-        device=Device(body.text("device", Device.ANY)),
+        device=next((d for d in Device if d.value == body.text("device")), Device.ANY),
     )
 
 

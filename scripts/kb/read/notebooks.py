@@ -21,14 +21,14 @@ def split(text: str) -> tuple[str, int, list[Cell]]:
 
 
 def python(source: str) -> str:
-    """A cell's source as plain Python: a magic becomes a string, so that its text still counts.
+    """A cell's source as plain Python: a magic becomes a call with its text, so that it still counts.
 
     Raises SyntaxError if it is not Python then either.
     """
     try:
         ast.parse(source)
     except SyntaxError:
-        plain = _MAGIC.sub(lambda m: f"{m['indent']}{m['magic']!r}", source)
+        plain = _MAGIC.sub(lambda m: f"{m['indent']}_magic({m['magic']!r})", source)
         ast.parse(plain)
         return plain
     return source

@@ -1,0 +1,50 @@
+"""What tests share: the interpreter switched on, a knowledge base in miniature, and ways to write one."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import pytest
+
+os.environ["TRITON_INTERPRET"] = "1"  # before anything imports triton
+os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+ROOT = Path(__file__).parents[1]
+GARDEN = Path(__file__).parent / "garden"
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """This repository."""
+    return ROOT
+
+
+@pytest.fixture
+def garden(tmp_path: Path) -> Path:
+    """A copy of the knowledge base in miniature that a test may spoil."""
+    copy = tmp_path / "garden"
+    shutil.copytree(GARDEN, copy)
+    return copy
+
+
+Write = Callable[[Mapping[str, str]], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Make a knowledge base of empty rooms and the given files; what it returns is its root."""
+
+    def make(files: Mapping[str, str]) -> Path:
+        base = {f"{room}/README.md": f"# {room}\n" for room in ("notes", "papers", "notebooks", "kernels")}
+        base |= {"mkdocs.yml": "site_name: t\n", "papers/library.bib": ""}
+        for path, text in (base | dict(files)).items():
+            file = tmp_path / path
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(text, encoding="utf-8")
+        return tmp_path
+
+    return make
