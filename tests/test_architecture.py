@@ -12,7 +12,16 @@ import pytest
 ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
     ("model", "problems", "scan", "schema", "urls", "typeset"),
-    ("read", "references", "evidence.claim", "evidence.observe", "kernels.spec", "kernels.inputs", "kernels.interpreter", "kernels.memory"),
+    (
+        "read",
+        "references",
+        "evidence.claim",
+        "evidence.observe",
+        "kernels.spec",
+        "kernels.inputs",
+        "kernels.interpreter",
+        "kernels.memory",
+    ),
     ("names", "evidence.digest", "evidence.receipts", "kernels.proofs", "kernels.gate"),
     ("evidence.verdicts", "evidence.run", "load"),
     ("kernels.prove", "evidence.verify", "checks", "components", "outputs"),
@@ -24,7 +33,9 @@ TIERS = (
 
 
 def modules() -> dict[str, Path]:
-    files = {file: file.relative_to(ENGINE).with_suffix("").as_posix().replace("/", ".") for file in ENGINE.rglob("*.py")}
+    files = {
+        file: file.relative_to(ENGINE).with_suffix("").as_posix().replace("/", ".") for file in ENGINE.rglob("*.py")
+    }
     return {name.removesuffix(".__init__"): file for file, name in files.items() if name != "__init__"}
 
 
@@ -80,7 +91,12 @@ def test_only_the_plugin_knows_mkdocs_and_only_the_edges_print() -> None:
         roots |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert name == "plugin" or "mkdocs" not in roots, f"{name} imports mkdocs"
         calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-        prints = {"cli", "evidence.claim", "kernels.proofs", "kernels.gate"}  # the last two print JSON as programs of their own
+        prints = {
+            "cli",
+            "evidence.claim",
+            "kernels.proofs",
+            "kernels.gate",
+        }  # the last two print JSON as programs of their own
         assert name in prints or "print" not in calls, f"{name} prints"
 
 
@@ -104,6 +120,8 @@ def test_no_module_outgrows_its_question() -> None:
 
 
 def test_every_module_says_what_it_answers() -> None:
-    silent = [name for name, file in modules().items() if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))]
+    silent = [
+        name for name, file in modules().items() if not ast.get_docstring(ast.parse(file.read_text(encoding="utf-8")))
+    ]
 
     assert silent == []

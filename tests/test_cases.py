@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 from click.testing import CliRunner
+
 from kb.cli import main
 from kb.problems import Rule
 
@@ -56,4 +57,6 @@ def _contents(root: Path) -> dict[str, bytes]:
 
 
 def _has_error(says: str) -> bool:
-    return any(line and not line.startswith(" ") and "nobody has run it on yet" not in line for line in says.splitlines())
+    return any(
+        line and not line.startswith(" ") and "nobody has run it on yet" not in line for line in says.splitlines()
+    )

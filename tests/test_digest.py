@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
 from kb.evidence.digest import Digests, cell_digest
 from kb.evidence.verdicts import judge
 from kb.load import load
@@ -111,7 +112,13 @@ def test_a_docstring_counts_where_code_reads_it(root: Path) -> None:
 def test_the_chain_to_a_change_is_told(root: Path) -> None:
     found = Digests(root).chain("notebooks/n.py", "kernels/far.py")
 
-    assert found == ["notebooks/n.py", "kernels/outer.py", "kernels/middle.py", "kernels/deep/inner.py", "kernels/far.py"]
+    assert found == [
+        "notebooks/n.py",
+        "kernels/outer.py",
+        "kernels/middle.py",
+        "kernels/deep/inner.py",
+        "kernels/far.py",
+    ]
 
 
 def test_a_removed_import_is_no_longer_used(root: Path) -> None:

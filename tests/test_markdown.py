@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from kb.evidence.verdicts import Evidence, judge
-from kb.load import load
 from markdown import Markdown
 
+from kb.evidence.verdicts import Evidence, judge
+from kb.load import load
 from tests.conftest import GARDEN
 
 
@@ -41,8 +41,16 @@ def test_an_unknown_key_is_marked(html) -> None:  # type: ignore[no-untyped-def]
 def test_a_wikilink_is_found_by_name_title_and_alias(html) -> None:  # type: ignore[no-untyped-def]
     assert html("[[rounding]]") == '<p><a href="/notes/rounding.md">Rounding</a></p>'
     assert html("[[Floating Point]]") == '<p><a href="/notes/rounding.md">Rounding</a></p>'
-    assert html("[[rounding#Why|this]] [[#here]]") == '<p><a href="/notes/rounding.md#why">this</a> <a href="#here">here</a></p>'
+    assert (
+        html("[[rounding#Why|this]] [[#here]]")
+        == '<p><a href="/notes/rounding.md#why">this</a> <a href="#here">here</a></p>'
+    )
     assert 'class="dead"' in html("[[nowhere]]")
+
+
+def test_text_and_place_may_have_code_in_them(html) -> None:  # type: ignore[no-untyped-def]
+    assert html("[[rounding|the `sum` page]]") == '<p><a href="/notes/rounding.md">the <code>sum</code> page</a></p>'
+    assert "</a>, <code>x</code>)" in html("[@goldberg1991what, `x`]")
 
 
 def test_code_is_left_alone(html) -> None:  # type: ignore[no-untyped-def]

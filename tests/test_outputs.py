@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kb.model import Output
 from kb.outputs import COLOURS, figure, sanitised, shown
 
@@ -23,7 +24,20 @@ HOSTILE = [
     "<video><source onerror=alert(1)></video>",
     "<p style='background:url(https://evil.example)'>x</p>",
 ]
-BAD = ("<script", "onerror", "onload", "ontoggle", "javascript:", "evil.example", "<iframe", "<object", "<style", "<form", "<base", "<meta")
+BAD = (
+    "<script",
+    "onerror",
+    "onload",
+    "ontoggle",
+    "javascript:",
+    "evil.example",
+    "<iframe",
+    "<object",
+    "<style",
+    "<form",
+    "<base",
+    "<meta",
+)
 
 
 def card(data: str) -> str:

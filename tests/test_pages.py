@@ -6,11 +6,11 @@ import re
 
 import pytest
 import yaml
+
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import load
 from kb.pages import Page, render
 from kb.pages.mentions import backlinks, readable
-
 from tests.conftest import GARDEN, ROOT
 
 
@@ -26,7 +26,12 @@ def pages(evidence: Evidence) -> dict[str, Page]:
 
 def test_every_thing_has_a_page(pages: dict[str, Page]) -> None:
     rooms = {f"{room}/README.md" for room in ("notes", "papers", "notebooks", "kernels")}
-    written = {"notes/rounding.md", "notes/practices/summing.md", "papers/goldberg1991what.md", "notebooks/numbers/rounding.py"}
+    written = {
+        "notes/rounding.md",
+        "notes/practices/summing.md",
+        "papers/goldberg1991what.md",
+        "notebooks/numbers/rounding.py",
+    }
 
     assert set(pages) == rooms | written | {"index.md", "claims.md", "claims/sums-depend-on-order.md", "library.md"}
 
@@ -51,7 +56,10 @@ def test_a_note_has_references_and_backlinks_with_their_sentence(pages: dict[str
     assert '<a class="reading" href="../../papers/goldberg1991what/">our reading</a>' in body
     assert "Erdős" in body
     linked = body.partition("## Linked from")[2]
-    assert '<a href="../practices/summing/">Sum from small to large</a> <span>Adding small numbers first loses less; why.</span>' in linked
+    assert (
+        '<a href="../practices/summing/">Sum from small to large</a> <span>Adding small numbers first loses less; why.</span>'
+        in linked
+    )
     assert "Sums of floats depend on their order, and our page shows it." in linked
 
 
@@ -128,7 +136,10 @@ def test_every_link_in_raw_html_leads_to_a_page(pages: dict[str, Page]) -> None:
     ("markdown", "text"),
     [
         ("See [@goldberg1991what; @nobody].", "See (Goldberg 1991; nobody)."),
-        ("Off by {measured}`sums-depend-on-order.error:.1e`, as [[rounding]] and [this](x.md) say.", "Off by 5.6\u202f×\u202f10⁻¹⁷, as Rounding and this say."),
+        (
+            "Off by {measured}`sums-depend-on-order.error:.1e`, as [[rounding]] and [this](x.md) say.",
+            "Off by 5.6\u202f×\u202f10⁻¹⁷, as Rounding and this say.",
+        ),
         ("- [ ] *One* **two** `three`", "One two three"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kb import references
 from kb.model import Entry
 from kb.read import bibtex
@@ -29,7 +30,11 @@ def entries() -> list[Entry]:
 
 
 def test_author_and_year(entries: list[Entry]) -> None:
-    assert [references.short(e) for e in entries] == ["Erdős and van der Berg 2020", "Google Brain et al. 2021", "A et al. 2022"]
+    assert [references.short(e) for e in entries] == [
+        "Erdős and van der Berg 2020",
+        "Google Brain et al. 2021",
+        "A et al. 2022",
+    ]
 
 
 def test_latex_becomes_text(entries: list[Entry]) -> None:
@@ -46,7 +51,11 @@ def test_a_reference_is_escaped_and_linked(entries: list[Entry]) -> None:
 
 
 def test_the_best_address(entries: list[Entry]) -> None:
-    assert [references.address(e) for e in entries] == ["https://doi.org/10.1/x", "https://arxiv.org/abs/2101.00001", "https://x.org/?a=1&b=2"]
+    assert [references.address(e) for e in entries] == [
+        "https://doi.org/10.1/x",
+        "https://arxiv.org/abs/2101.00001",
+        "https://x.org/?a=1&b=2",
+    ]
 
 
 def test_what_is_ours_is_not_copied(entries: list[Entry]) -> None:

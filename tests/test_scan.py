@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+
 from kb import scan
 
 
@@ -45,7 +46,13 @@ def test_prices_are_no_formulas() -> None:
 def test_wikilinks_have_heading_and_text() -> None:
     (first, second, third) = scan.wikilinks("[[a]] [[b#Why so|text]] [[#here]]")
 
-    assert (first.target, second.target, second.heading, third.target, third.heading) == ("a", "b", "Why so", "", "here")
+    assert (first.target, second.target, second.heading, third.target, third.heading) == (
+        "a",
+        "b",
+        "Why so",
+        "",
+        "here",
+    )
 
 
 def test_links_to_other_sites_are_nobodys_business() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from click.testing import CliRunner, Result
+
 from kb.cli import main
 from kb.evidence.verdicts import judge
 from kb.load import load
@@ -102,7 +103,10 @@ def test_one_changed_character_in_a_receipt_is_seen(garden: Path) -> None:
 
     result = kb(garden, "check")
 
-    assert result.stdout == f"{RECEIPT}:1: this receipt was changed after it was written [receipt-edited]\n    run: kb verify {ROUNDING}\n"
+    assert (
+        result.stdout
+        == f"{RECEIPT}:1: this receipt was changed after it was written [receipt-edited]\n    run: kb verify {ROUNDING}\n"
+    )
     assert kb(garden, "verify").exit_code == 0
     assert kb(garden, "check").exit_code == 0
 
@@ -124,8 +128,9 @@ def test_a_claim_that_no_longer_holds_fails_and_its_receipt_says_so(garden: Path
     assert result.exit_code == 1
     assert "claim 'sums-depend-on-order' fails: the test fails on the evidence, 0.3, 0.3" in result.output
     assert _verdict(garden, "sums-depend-on-order") is Verdict.FAILING
-    assert f"{ROUNDING}:23: claim 'sums-depend-on-order' is failing on cpu: the test fails on the evidence, 0.3, 0.3 [failing]" in (
-        kb(garden, "check").stdout
+    assert (
+        f"{ROUNDING}:23: claim 'sums-depend-on-order' is failing on cpu: the test fails on the evidence, 0.3, 0.3 [failing]"
+        in (kb(garden, "check").stdout)
     )
 
 
@@ -180,7 +185,10 @@ def test_targets_are_paths_folders_and_claims(garden: Path) -> None:
     result = kb(garden, "verify", "sums-depend-on-ordr")
 
     assert result.exit_code == 2
-    assert "no notebook, kernel, folder or claim is called 'sums-depend-on-ordr'; did you mean 'sums-depend-on-order'?" in result.output
+    assert (
+        "no notebook, kernel, folder or claim is called 'sums-depend-on-ordr'; did you mean 'sums-depend-on-order'?"
+        in result.output
+    )
 
 
 def test_what_the_process_prints_differently_each_time_is_made_stable(garden: Path) -> None:

@@ -82,7 +82,9 @@ SPEC = Spec(
         Case({"M": 130, "N": 70, "K": 129, "transposed": True}, "B lies by columns"),
     ),
     tuned=Case({"M": 8192, "N": 8192, "K": 8192}),
-    bytes_moved=lambda case, itemsize: (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize,
+    bytes_moved=lambda case, itemsize: (
+        (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize
+    ),
     flops=lambda case: 2 * case["M"] * case["N"] * case["K"],
     bound="compute",
     goal=0.80,

@@ -1,6 +1,6 @@
 # ---
 # title: How is attention exact without the N × N matrix?
-# summary: A softmax can be corrected after the fact, so attention can be summed tile by tile, exactly, on any hardware.
+# summary: A softmax can be repaired as it goes, so attention can be summed in tiles, exactly, anywhere.
 # tags: [attention/flash, numerics, hardware]
 # jupyter:
 #   jupytext:
@@ -12,11 +12,11 @@
 # ---
 
 # %% [markdown]
-# **One question:** attention needs the softmax of a whole row of scores, and a row has as many scores as there are
-# tokens. How can FlashAttention [@dao2022flashattention] be *exact* and never hold a whole row?
+# **One question:** attention needs the softmax of a whole row of scores, and a row has as many scores as
+# there are tokens. How can FlashAttention [@dao2022flashattention] be *exact* and never hold a whole row?
 #
-# By the end we have a softmax of one pass, an attention whose memory grows with N and not with N², our own Triton kernel
-# held against float64, and the answer to an old question: does any of it need tensor cores?
+# By the end we have a softmax of one pass, an attention whose memory grows with N and not with N², our own
+# Triton kernel held against float64, and the answer to an old question: does any of it need tensor cores?
 
 # %%
 import json
@@ -37,13 +37,15 @@ from kb.kernels.gate import SHARED_LIMIT
 from kernels.attention import flash_forward as flash
 
 torch.manual_seed(0)
-DEVICE = "cuda" if torch.cuda.is_available() else "cpu"  # for the kernel: on a CPU it runs in Triton's interpreter
+# Our kernel runs on a GPU where there is one, and in Triton's interpreter elsewhere.
+DEVICE = "cuda" if torch.cuda.is_available() else "cpu"
 
 # %% [markdown]
 # ## A softmax that may change its mind
 #
 # Written as in the textbook, softmax overflows.
-# Every library therefore subtracts the row's maximum first, which costs a pass over the row before the pass that sums.
+# Every library therefore subtracts the row's maximum first, which costs a pass over the row before the pass
+# that sums.
 
 # %%
 loud = torch.tensor([1e4, 0.0, -1e4], dtype=torch.float64)
@@ -79,7 +81,8 @@ def without_repair(x):
 
 # %%
 normal = torch.randn(1000, dtype=torch.float64)
-rows = {"normal": normal, "±10⁴": normal * 1e4, "upwards": normal.sort()[0], "downwards": normal.sort()[0].flip(0)}
+upwards = normal.sort()[0]
+rows = {"normal": normal, "±10⁴": normal * 1e4, "upwards": upwards, "downwards": upwards.flip(0)}
 
 
 def errors(softmax, dtype=torch.float64):
@@ -155,8 +158,8 @@ def tiled_attention(q, k, v, tile=64):
 
 
 # %% [markdown]
-# **Predict first:** the largest tensor that exists on the way has N² elements in the first and N · 64 in the second,
-# 64 being the tile, and here also the width of a head.
+# **Predict first:** the largest tensor that exists on the way has N² elements in the first and N · 64 in the
+# second, 64 being the tile, and here also the width of a head.
 # We do not estimate it: a dispatch mode sees every tensor that PyTorch makes.
 
 
@@ -170,8 +173,9 @@ class Watch(TorchDispatchMode):
 
     def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
         out = operation(*args, **(kwargs or {}))
+        made = out if isinstance(out, tuple) else (out,)
         self.operations.append(str(operation))
-        self.elements += [t.numel() for t in (out if isinstance(out, tuple) else (out,)) if isinstance(t, torch.Tensor)]
+        self.elements += [t.numel() for t in made if isinstance(t, torch.Tensor)]
         return out
 
 
@@ -186,7 +190,9 @@ def largest(function, n):
 lengths = (512, 1024, 2048, 4096)
 naive, tiled = ([largest(function, n) for n in lengths] for function in (attention, tiled_attention))
 for n, whole, part in zip(lengths, naive, tiled, strict=True):
-    print(f"N {n:5}   naive {whole:11,} = {whole / n**2:.2f} N²   tiled {part:8,} = {part / (64 * n):.2f} · 64 N")
+    print(
+        f"N {n:4}  naive {whole:10,} = {whole / n**2:.2f} N²  tiled {part:7,} = {part / (64 * n):.2f} · 64 N"
+    )
 
 # %%
 figure, axes = plt.subplots()
@@ -216,9 +222,11 @@ claim(
 # %% [markdown]
 # ## Our kernel, against float64
 #
-# The kernel in [flash_forward.py](../../kernels/attention/flash_forward.py) is this loop with masks and strides.
+# The kernel in [flash_forward.py](../../kernels/attention/flash_forward.py) is this loop with masks and
+# strides.
 # Here it runs in Triton's interpreter, on a length that no tile divides.
-# As a control we need something that is *almost* right: softmax within each tile, then the average of the tiles.
+# As a control we need something that is *almost* right: softmax within each tile, then the average of the
+# tiles.
 # It has the same memory, the same shapes, and every weight it gives is plausible.
 
 
@@ -238,8 +246,9 @@ def our_kernel(q, k, v):
 def error(function, dtype=torch.float32):
     """The largest error on 2 heads of 200 tokens, against all scores at once in float64."""
     generator = torch.Generator().manual_seed(0)
-    q, k, v = (torch.randn(1, 2, 200, 32, generator=generator) for _ in "qkv")
-    return (function(*(t.to(dtype) for t in (q, k, v))) - attention(q.double(), k.double(), v.double())).abs().max().item()
+    qkv = [torch.randn(1, 2, 200, 32, generator=generator) for _ in "qkv"]
+    found, truth = function(*(t.to(dtype) for t in qkv)), attention(*(t.double() for t in qkv))
+    return (found - truth).abs().max().item()
 
 
 found = {f.__name__: error(f) for f in (attention, tiled_attention, our_kernel, averaged_attention)}
@@ -267,7 +276,8 @@ claim(
 # %% [markdown]
 # ## Does it need tensor cores?
 #
-# The flash-attention library does: it multiplies with them, and a Pascal GPU such as the P100 has none [@dao2022issue27].
+# The flash-attention library does: it multiplies with them, and a Pascal GPU such as the P100 has none
+# [@dao2022issue27].
 # PyTorch opens its flash back end from sm_80 on [@pytorch2025sdpa].
 # Nothing above needed anything of the kind, and PyTorch itself carries a flash attention for processors.
 
@@ -281,12 +291,13 @@ for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
 
 # %% [markdown]
 # And a GPU without tensor cores?
-# Triton's compiler needs no GPU, so we compile our kernel in float16 for [five generations](../../notes/setup/gpu-architectures.md),
-# from the P100 (sm_60) to Hopper (sm_90), and read which instruction multiplies.
+# Triton's compiler needs no GPU, so we compile our kernel in float16 for [five
+# generations](../../notes/setup/gpu-architectures.md), from the P100 (sm_60) to Hopper (sm_90), and read
+# which instruction multiplies.
 #
 # **Predict first:** one block on a P100 has 48 KiB of shared memory.
-# A tile of queries and a tile of keys, 128 wide, 2 bytes each, make 48 KiB for the tile of 128 × 64 that the kernel uses
-# on Hopper: it should just fit.
+# A tile of queries and a tile of keys, 128 wide, 2 bytes each, make 48 KiB for the tile of 128 × 64 that the
+# kernel uses on Hopper: it should just fit.
 
 # %%
 COMPILER = """
@@ -307,28 +318,30 @@ print(json.dumps([compiled(*job) for job in json.loads(sys.argv[1])]))
 # %%
 def compile_all(jobs):
     """What the compiler says of our kernel for each (queries, keys, architecture)."""
+    command = [sys.executable, "-c", COMPILER, json.dumps(jobs)]
     with tempfile.TemporaryDirectory() as cache:
         env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"} | {"TRITON_CACHE_DIR": cache}
-        command = [sys.executable, "-c", COMPILER, json.dumps(jobs)]
         done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
     return dict(zip(jobs, json.loads(done.stdout), strict=True))
 
 
 def summary(build):
-    """What matters here: the instruction that multiplies, shared memory, and bytes that did not fit in registers."""
-    return {"instruction": build["instruction"], "shared_kib": build["shared_bytes"] // 1024, "spilled": build["spill_bytes"]}
+    """The instruction that multiplies, the shared memory, and what each thread's registers cannot hold."""
+    kib = build["shared_bytes"] // 1024
+    return {"instruction": build["instruction"], "shared_kib": kib, "spilled": build["spill_bytes"]}
 
 
 small = [(32, 32, architecture) for architecture in (60, 70, 75, 80, 90)]
 compiled = compile_all([*small, (64, 32, 60), (128, 64, 60)])
 builds = {job: summary(build) for job, build in compiled.items()}
 for (queries, keys, architecture), b in builds.items():
-    shared = f"{b['shared_kib']:3} KiB = {b['shared_kib'] * 1024 / (2 * 128 * (queries + keys)):.1f} × predicted"
-    print(f"sm_{architecture}  {queries:3} × {keys}   {b['instruction']:9} {shared}   spilled {b['spilled']:6,} bytes")
+    predicted = 2 * 128 * (queries + keys) / 1024
+    shared = f"{b['shared_kib']:3} KiB = {b['shared_kib'] / predicted:.1f} × predicted"
+    print(f"sm_{architecture} {queries:4} × {keys}  {b['instruction']:9} {shared}  spills {b['spilled']:,}")
 
 # %% [markdown]
-# Where `fma` multiplies, the ratio is 2: each number takes 4 bytes, because without matrix instructions the compiler
-# widens both operands to float32 first.
+# Where `fma` multiplies, the ratio is 2: each number takes 4 bytes, because without matrix instructions the
+# compiler widens both operands to float32 first.
 # The tile for Hopper asks for twice what a block on a P100 has, and would spill besides.
 # A smaller tile of the same source fits, spills nothing, and multiplies with plain `fma`.
 
@@ -352,7 +365,8 @@ claim(
 )
 
 # %% [markdown]
-# The control is the same tile for Hopper, where the same source does become a matrix instruction: the test can see one.
+# The control is the same tile for Hopper, where the same source does become a matrix instruction: the test
+# can see one.
 # What a P100 cannot run is the tile that was chosen for another GPU.
 
 # %%
@@ -372,7 +386,7 @@ names = [f"{queries} × {keys}\nspills {b['spilled']:,} bytes" for (queries, key
 figure, axes = plt.subplots(figsize=(6.4, 2.8))
 axes.barh(names, [b["shared_kib"] for b in on_p100.values()], height=0.6)
 axes.axvline(SHARED_LIMIT[60], color="C1")
-axes.annotate("what a block has", (SHARED_LIMIT[60], -0.6), (5, 0), textcoords="offset points", color="C1", va="center")
+axes.annotate("what a block has", (SHARED_LIMIT[60], -0.5), (5, 0), textcoords="offset points", color="C1")
 axes.set_title("What a P100 lacks is room for our largest tile")
 axes.set_ylabel("queries × keys")
 axes.set_xlabel("shared memory, KiB")
@@ -381,8 +395,8 @@ axes.grid(axis="y", visible=False)
 
 # %% [markdown]
 # The table above holds one more surprise.
-# V100 (sm_70) and T4 (sm_75) do have tensor cores, and this compiler does not use them: matrix instructions begin with
-# sm_80.
+# V100 (sm_70) and T4 (sm_75) do have tensor cores, and this compiler does not use them: matrix instructions
+# begin with sm_80.
 
 # %%
 claim(
@@ -400,16 +414,18 @@ claim(
 #
 # ## Exercises
 #
-# 1. Two halves of a row were summed on two machines, each under its own maximum. Merge the two pairs (maximum, sum).
+# 1. Two halves of a row were summed on two machines, each under its own maximum. Merge the two pairs
+#    (maximum, sum).
 # 2. Which rows need no repair at all in `tiled_attention`, although their maximum comes last?
 # 3. In `tiled_attention`, which tensor is largest when the tile is 16 keys wide? Guess, then measure.
 #
 # ??? success "Answers"
-#     1. `m = max(m1, m2)` and `total = total1 * exp(m1 - m) + total2 * exp(m2 - m)`. Outputs merge the same way, in any
-#        order, which is how a long cache is decoded by many programs at once [@dao2023flashdecoding].
+#     1. `m = max(m1, m2)` and `total = total1 * exp(m1 - m) + total2 * exp(m2 - m)`. Outputs merge the same
+#        way, in any order, which is how a long cache is decoded by many programs at once
+#        [@dao2023flashdecoding].
 #     2. Rows that fit in one tile: the maximum of a tile is known before anything of it is summed.
-#     3. Not the scores any more but the output and its repaired copies, N × 64. From there on a smaller tile saves
-#        nothing.
+#     3. Not the scores any more but the output and its repaired copies, N × 64. From there on a smaller tile
+#        saves nothing.
 #
 # ## What we now know
 #

@@ -1,6 +1,6 @@
 # ---
 # title: Why divide by √d, and what does attention know of order?
-# summary: Without the division softmax hardens as heads widen; without a mask or positions attention treats its tokens as a set.
+# summary: Undivided scores harden softmax as heads widen; without mask or positions attention sees a set.
 # tags: [attention, training]
 # jupyter:
 #   jupytext:
@@ -13,10 +13,12 @@
 
 # %% [markdown]
 # **One question:** attention is `softmax(q kᵀ / √d) v` [@vaswani2017attention, sec. 3.2.1].
-# Take the formula apart: what breaks without the √d, and what does the formula know about the *order* of the tokens?
+# Take the formula apart: what breaks without the √d, and what does the formula know about the *order* of the
+# tokens?
 #
-# By the end we have softmax and its gradient measured with and without the division, from 16 to 1,024 dimensions, and
-# three kinds of attention put to one test: shuffle the tokens, and see whether the outputs are shuffled with them.
+# By the end we have softmax and its gradient measured with and without the division, from 16 to 1,024
+# dimensions, and three kinds of attention put to one test: shuffle the tokens, and see whether the outputs
+# are shuffled with them.
 
 # %%
 import math
@@ -29,7 +31,8 @@ from kb import claim
 # %% [markdown]
 # ## A dot product grows with its length
 #
-# Let the components of a query and of a key be independent, with mean 0 and variance 1: roughly what a fresh network has.
+# Let the components of a query and of a key be independent, with mean 0 and variance 1: roughly what a fresh
+# network has.
 # Then $q \cdot k$ is a sum of $d$ such products, and variances of independent terms add up.
 #
 # **Predict first:** the variance of a score is $d$, and that of a score divided by $\sqrt d$ is 1.
@@ -45,9 +48,10 @@ for d, s in scores.items():
 # ## What a large score does to softmax
 #
 # A query looks at 128 keys here.
-# Three numbers say how soft the answer is: its *entropy* (ln 128 ≈ 4.85 if all keys count the same, 0 if one key takes
-# all), the weight of the *largest* key, and how much *gradient* passes.
-# The last is the trace of softmax's Jacobian, $\sum_j p_j (1 - p_j)$: 0 means that no score can learn any more.
+# Three numbers say how soft the answer is: its *entropy* (ln 128 ≈ 4.85 if all keys count the same, 0 if one
+# key takes all), the weight of the *largest* key, and how much *gradient* passes.
+# The last is the trace of softmax's Jacobian, $\sum_j p_j (1 - p_j)$: 0 means that no score can learn any
+# more.
 
 
 # %%
@@ -55,7 +59,8 @@ def softness(s):
     """Entropy, largest weight and trace of the Jacobian of softmax, each the mean over rows of scores."""
     p = s.softmax(-1)
     entropy = -(p * s.log_softmax(-1)).sum(-1)
-    return {"entropy": entropy.mean().item(), "largest": p.amax(-1).mean().item(), "gradient": (p * (1 - p)).sum(-1).mean().item()}
+    found = {"entropy": entropy, "largest": p.amax(-1), "gradient": (p * (1 - p)).sum(-1)}
+    return {name: values.mean().item() for name, values in found.items()}
 
 
 raw = {d: softness(s) for d, s in scores.items()}
@@ -65,8 +70,8 @@ for d in widths:
     print(f"d {d:5}   raw: {next(show)}      scaled: {next(show)}")
 
 # %% [markdown]
-# Without the division softmax turns into a hard choice as the head widens, and at 1,024 dimensions less than a tenth of the
-# gradient is left.
+# Without the division softmax turns into a hard choice as the head widens, and at 1,024 dimensions less than
+# a tenth of the gradient is left.
 # With it, nothing depends on $d$ any more.
 
 # %%
@@ -107,21 +112,21 @@ claim(
 # %% [markdown]
 # All of this rests on *independent* components.
 # It describes a network at its start; a trained one aligns queries with keys, which is the point of training.
-# When they are aligned, √d is too little: the score of a vector with itself grows like $d$, and what is left after the
-# division still grows like $\sqrt d$.
+# When they are aligned, √d is too little: the score of a vector with itself grows like $d$, and what is left
+# after the division still grows like $\sqrt d$.
 
 # %%
 for d in widths:
     x = torch.randn(2000, d)
     own = (x * x).sum(-1) / math.sqrt(d)
-    print(f"d {d:5}   scaled score of a vector with itself {own.mean():6.2f} = {own.mean() / math.sqrt(d):.2f} √d")
+    print(f"d {d:5}   scaled score of a vector with itself {own.mean():5.2f}, ÷ √d {own.mean() / d**0.5:.2f}")
 
 # %% [markdown]
 # ## What attention knows of order
 #
 # Attention is often said to see its input as a set.
-# Nothing in the formula mentions a position, so shuffling the tokens should shuffle the outputs in the same way, and do
-# nothing else.
+# Nothing in the formula mentions a position, so shuffling the tokens should shuffle the outputs in the same
+# way, and do nothing else.
 # But the attention of a language model also has a *mask*, and some code for *positions*.
 # Which of the three still treats the tokens as a set?
 
@@ -174,28 +179,33 @@ claim(
 )
 
 # %% [markdown]
-# Full attention treats its tokens as a set; a causal mask alone ends that, without any position being encoded.
+# Full attention treats its tokens as a set; a causal mask alone ends that, without any position being
+# encoded.
 # The reason is simple: under the mask, the first token sees one token and the last sees twenty.
 
 # %%
 alone = (causal(tokens)[0] - tokens[0] @ weights[2]).abs().max()
-print(f"under the mask the first token's output is its own value, whatever the others are: off by {alone:.0e}")
+print(f"under the mask the first token's output is its own value, whatever follows: off by {alone:.0e}")
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Divide by $d$ instead of $\sqrt d$. What happens to the entropy as the head widens, and why is that a loss too?
+# 1. Divide by $d$ instead of $\sqrt d$. What happens to the entropy as the head widens, and why is that a
+#    loss too?
 # 2. Shuffle only the *keys and values*, not the queries. What does full attention do?
 # 3. Make `causal` take positions too. Does it stay sensitive to order?
 #
 # ??? success "Answers"
-#     1. It tends to ln 128: the scores' variance falls as 1/d, all keys count alike, and attention is an average.
-#     2. Nothing: a sum over keys does not depend on their order. That is *invariance*; the shuffle of the queries is what
-#        shuffles the outputs.
+#     1. It tends to ln 128: the scores' variance falls as 1/d, all keys count alike, and attention is an
+#        average.
+#     2. Nothing: a sum over keys does not depend on their order. That is *invariance*; the shuffle of the
+#        queries is what shuffles the outputs.
 #     3. Yes. Positions and mask both break the symmetry, and neither repairs what the other broke.
 #
 # ## What we now know
 #
 # - A score of independent components has variance d; divided by √d it has variance 1, whatever the width.
-# - Raw scores harden softmax as heads widen, until hardly any gradient passes; scaled ones leave it as it was.
-# - Full attention treats tokens as a set, to the last bits; with a causal mask, or with positions, it does not.
+# - Raw scores harden softmax as heads widen, until hardly any gradient passes; scaled ones leave it as it
+#   was.
+# - Full attention treats tokens as a set, to the last bits; with a causal mask, or with positions, it does
+#   not.

@@ -1,6 +1,6 @@
 # ---
 # title: The environment is active. Which Python runs?
-# summary: A shell finds every command separately, so the right python says nothing about ipython, pip, or a tool it remembers.
+# summary: A shell finds each command by itself, so the right python says nothing about ipython or pip.
 # tags: [setup, environments]
 # jupyter:
 #   jupytext:
@@ -15,8 +15,8 @@
 # **One question:** an environment is activated, `which python` points into it, the packages are installed.
 # Can the code still run in another environment, with other versions?
 #
-# By the end we have two real environments in a temporary folder, three commands that quietly use the wrong one, and for
-# each of them the one that cannot.
+# By the end we have two real environments in a temporary folder, three commands that quietly use the wrong
+# one, and for each of them the one that cannot.
 # Nothing is downloaded.
 
 # %%
@@ -55,7 +55,8 @@ for env, version, options in ((BASE, "1.0", []), (MINE, "2.0", ["--without-pip"]
 
 # %% [markdown]
 # To activate an environment is to put its `bin` folder first on `PATH`.
-# Conda does that and no more that matters here; a venv's `activate` also sets `VIRTUAL_ENV`, to which we come back.
+# Conda does that and no more that matters here; a venv's `activate` also sets `VIRTUAL_ENV`, to which we come
+# back.
 
 
 # %%
@@ -74,8 +75,8 @@ print(shell("command -v python"))
 # ## The right python, the wrong ipython
 #
 # Someone installed IPython in base, long ago.
-# We give base the real one: a command whose first line names base's Python, as every installer writes it, and a pointer to
-# the IPython that runs this notebook.
+# We give base the real one: a command whose first line names base's Python, as every installer writes it, and
+# a pointer to the IPython that runs this notebook.
 
 # %%
 ipython = BASE / "bin" / "ipython"
@@ -94,9 +95,11 @@ for command in ("python", "ipython", "python -m IPython"):
 
 # %% [markdown]
 # The shell looks for each command by itself.
-# It finds `python` in mine, does not find `ipython` there, goes on to base, and base's `ipython` starts base's Python.
+# It finds `python` in mine, does not find `ipython` there, goes on to base, and base's `ipython` starts
+# base's Python.
 # No warning, no error: everything works, with another version of everything.
-# `python -m IPython` cannot do that: it is python that runs, and if the environment has no IPython it says so.
+# `python -m IPython` cannot do that: it is python that runs, and if the environment has no IPython it says
+# so.
 
 
 # %%
@@ -119,8 +122,8 @@ claim(
 # %% [markdown]
 # ## A helping hand that mixes two environments
 #
-# If `VIRTUAL_ENV` is set, as a venv's `activate` does and conda does not, IPython notices that it runs elsewhere and puts
-# that environment's packages first [@ipython2023virtualenv].
+# If `VIRTUAL_ENV` is set, as a venv's `activate` does and conda does not, IPython notices that it runs
+# elsewhere and puts that environment's packages first [@ipython2023virtualenv].
 # **Predict first:** does that repair it?
 
 # %%
@@ -129,7 +132,8 @@ for name, variables in (("as with conda", {}), ("as with a venv", {"VIRTUAL_ENV"
 
 # %% [markdown]
 # Half of it: the package is mine, the interpreter is still base's.
-# Two environments in one process is what nobody ever tested: a compiled package of the one meets the Python of the other.
+# Two environments in one process is what nobody ever tested: a compiled package of the one meets the Python
+# of the other.
 
 # %%
 claim(
@@ -151,7 +155,7 @@ WHEEL = HOME / "gadget-1.0-py3-none-any.whl"
 with zipfile.ZipFile(WHEEL, "w") as wheel:
     wheel.writestr("gadget.py", "")
     wheel.writestr("gadget-1.0.dist-info/METADATA", "Metadata-Version: 2.1\nName: gadget\nVersion: 1.0\n")
-    wheel.writestr("gadget-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+    wheel.writestr("gadget-1.0.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
     wheel.writestr("gadget-1.0.dist-info/RECORD", "")
 
 
@@ -179,8 +183,8 @@ for command in COMMANDS:
     print(f"{command:14}  mine without pip: {landed[command][0]:20}  with pip: {landed[command][1]}")
 
 # %% [markdown]
-# One, and it is the one that matters: in an environment that has no pip yet, `pip install` succeeds, and changes the
-# environment of everybody else.
+# One, and it is the one that matters: in an environment that has no pip yet, `pip install` succeeds, and
+# changes the environment of everybody else.
 # `python -m pip` installs for the Python that runs it, or says that it cannot [@cpython2019pip].
 
 # %%
@@ -251,14 +255,16 @@ shutil.rmtree(HOME)
 # 3. Put base's `bin` first on `PATH`. What does `python -m IPython` import now?
 #
 # ??? success "Answers"
-#     1. The one that its kernelspec names, whatever the shell says: `jupyter kernelspec list` shows where they are. Ask
-#        for `sys.prefix` in a cell.
+#     1. The one that its kernelspec names, whatever the shell says: `jupyter kernelspec list` shows where
+#        they are. Ask for `sys.prefix` in a cell.
 #     2. Only if the line lies in the environment: one line from base is exactly the case above.
-#     3. Base's version: `python` is base's too. `-m` ties a tool to the python that runs, not to the one that was meant.
+#     3. Base's version: `python` is base's too. `-m` ties a tool to the python that runs, not to the one that
+#        was meant.
 #
 # ## What we now know
 #
 # - A shell finds every command separately: the right `python` says nothing about `ipython` or `pip`.
-# - `python -m` ties a tool to the interpreter. What is missing is then an error, and not another environment's version.
+# - `python -m` ties a tool to the interpreter. What is missing is then an error, and not another
+#   environment's version.
 # - With `VIRTUAL_ENV` set, IPython mixes its own interpreter with the environment's packages.
 # - A shell remembers where commands are; after installing one, `hash -r`, or a new shell.

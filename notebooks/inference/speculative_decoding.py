@@ -1,6 +1,6 @@
 # ---
 # title: How can a small model write and a large model sign?
-# summary: Speculative decoding is exact whatever the draft; how many tokens it saves follows from the acceptance rate, if that rate is even.
+# summary: Speculative decoding is exact under any draft; its yield follows from an even acceptance rate.
 # tags: [inference, sampling]
 # jupyter:
 #   jupytext:
@@ -13,11 +13,12 @@
 
 # %% [markdown]
 # **One question:** a large model needs one call for every token it writes.
-# A small model guesses a few tokens ahead, the large one checks them all in one call and keeps some [@leviathan2023fast].
+# A small model guesses a few tokens ahead, the large one checks them all in one call and keeps some
+# [@leviathan2023fast].
 # How can the text that comes out be *exactly* the large model's, and how many calls does it save?
 #
-# By the end we have the rule in three lines, its arithmetic for a thousand random pairs of models, whole texts sampled
-# with it, and a draft that makes everything slower.
+# By the end we have the rule in three lines, its arithmetic for a thousand random pairs of models, whole
+# texts sampled with it, and a draft that makes everything slower.
 
 # %%
 import matplotlib.pyplot as plt
@@ -31,7 +32,8 @@ rng = np.random.default_rng(0)
 # ## One token
 #
 # The target gives each token a probability $p$, the draft gives it $q$.
-# Sample from $q$; keep the token with probability $\min(1, p/q)$; if it is not kept, sample once more from something else.
+# Sample from $q$; keep the token with probability $\min(1, p/q)$; if it is not kept, sample once more from
+# something else.
 # A token that the draft offers too often ($q > p$) is kept just often enough.
 # A token that it offers too rarely ($q < p$) is always kept, and is still missing $p - q$.
 #
@@ -62,8 +64,8 @@ for second in (leftover, target_again):
     print(f"{second.__name__:13} largest deviation from p: {abs(comes_out(p, q, second) - p).max():.0e}")
 
 # %% [markdown]
-# This is no coincidence of one pair: what is kept is $q \min(1, p/q) = \min(p, q)$, what is missing is $(p - q)_+$, and
-# the two add up to $p$ for every token.
+# This is no coincidence of one pair: what is kept is $q \min(1, p/q) = \min(p, q)$, what is missing is $(p -
+# q)_+$, and the two add up to $p$ for every token.
 
 # %%
 figure, axes = plt.subplots()
@@ -100,7 +102,8 @@ one_token = {}
 for second in (leftover, target_again):
     frequencies, kept = sampled(second)
     one_token[second] = apart(frequencies, p)
-    print(f"{second.__name__:13} apart {one_token[second]:.4f}   kept {kept:.4f}, predicted {np.minimum(p, q).sum():.4f}")
+    alpha = np.minimum(p, q).sum()
+    print(f"{second.__name__:13} apart {one_token[second]:.4f}   kept {kept:.4f}, predicted {alpha:.4f}")
 
 # %% [markdown]
 # ## Whole texts
@@ -117,7 +120,7 @@ def draw(rows):
 
 
 def one_call(P, Q, last, gamma, second=leftover):
-    """Draft gamma tokens after each last one and check them: the drafts, how many stand, and one more token."""
+    """Draft gamma tokens after each last one, and check: the drafts, how many stand, and one token more."""
     drafts = [last]
     for _ in range(gamma):
         drafts.append(draw(Q[drafts[-1]]))
@@ -130,8 +133,8 @@ def one_call(P, Q, last, gamma, second=leftover):
 
 
 # %% [markdown]
-# The line before the last carries a gift: where all drafts stand, the target's own distribution after them is there
-# already and gives one token more.
+# The line before the last carries a gift: where all drafts stand, the target's own distribution after them is
+# there already and gives one token more.
 # So a call yields at least 1 token and at most γ + 1.
 
 
@@ -169,7 +172,7 @@ def text_distance(second):
 
 chance = apart(rng.multinomial(N, truth) / N, truth)
 texts = {second: text_distance(second) for second in (leftover, target_again)}
-print(f"by chance {chance:.4f}   " + "   ".join(f"{s.__name__} {distance:.4f}" for s, distance in texts.items()))
+print(f"by chance {chance:.4f}", *(f"{s.__name__} {far:.4f}" for s, far in texts.items()), sep="   ")
 
 # %%
 ps, qs = rng.dirichlet(np.ones(8), 1000), rng.dirichlet(np.ones(8), 1000)
@@ -198,8 +201,8 @@ claim(
 # ## How many tokens a call yields
 #
 # Suppose that every draft stands with the same probability α, independently of the others.
-# Then a call yields $1 + \alpha + \dots + \alpha^\gamma = \frac{1 - \alpha^{\gamma+1}}{1 - \alpha}$ tokens on average
-# [@leviathan2023fast, eq. 1].
+# Then a call yields $1 + \alpha + \dots + \alpha^\gamma = \frac{1 - \alpha^{\gamma+1}}{1 - \alpha}$ tokens on
+# average [@leviathan2023fast, eq. 1].
 # In this pair of models every row has α = 0.8:
 
 # %%
@@ -209,8 +212,8 @@ Q_EVEN = np.stack([np.roll([0.2, 0.3, 0.2, 0.3], i) for i in range(4)])
 # %% [markdown]
 # The supposition is the paper's, and it says so.
 # Real text is easy in some stretches and hard in others.
-# In a second pair the draft is perfect after tokens 0 and 1 (α = 1) and poor after 2 and 3 (α = 0.6), and a text tends
-# to stay where it is.
+# In a second pair the draft is perfect after tokens 0 and 1 (α = 1) and poor after 2 and 3 (α = 0.6), and a
+# text tends to stay where it is.
 # Averaged over the text that the target writes, α is 0.8 again.
 
 # %%
@@ -254,7 +257,7 @@ for gamma, e, u in zip(gammas, even, uneven, strict=True):
 # %%
 claim(
     "speculative-expected-tokens",
-    test=lambda found: all(abs(n / predicted(0.8, gamma) - 1) < 0.01 for n, gamma in zip(found, gammas, strict=True)),
+    test=lambda found: np.allclose(found, [predicted(0.8, gamma) for gamma in gammas], rtol=0.01, atol=0),
     on=even,
     control=uneven,
     gamma1=even[0],
@@ -274,8 +277,9 @@ claim(
 #
 # Let a draft token cost a share $c$ of a call of the target.
 # A call with its drafts then costs $\gamma c + 1$, and the speed-up is the yield divided by that.
-# This assumes that checking γ + 1 tokens costs the target no more than writing one, as it does while it waits for memory
-# and not for arithmetic [@leviathan2023fast, sec. 3.3].
+# This assumes that checking γ + 1 tokens costs the target no more than writing one, as it does while it waits
+# for memory and not for arithmetic [@leviathan2023fast, sec. 3.3].
+
 
 # %%
 def speedup(tokens, gamma, cost):
@@ -284,7 +288,8 @@ def speedup(tokens, gamma, cost):
 
 
 lengths = range(1, 21)
-curves = {cost: [speedup(predicted(0.8, gamma), gamma, cost) for gamma in lengths] for cost in (0.02, 0.05, 0.2)}
+costs = (0.02, 0.05, 0.2)
+curves = {c: [speedup(predicted(0.8, gamma), gamma, c) for gamma in lengths] for c in costs}
 for cost, curve in curves.items():
     print(f"c {cost:.2f}   best {max(curve):.2f} × at γ {np.argmax(curve) + 1:2}   at γ 20 {curve[-1]:.2f} ×")
 
@@ -294,10 +299,11 @@ for cost, curve in curves.items():
 # %%
 dots = {gamma: yielded(P_EVEN, Q_EVEN, gamma) for gamma in (1, 3, 5, 8, 12, 16, 20)}
 figure, axes = plt.subplots()
-for i, (cost, curve) in enumerate(curves.items()):
-    axes.plot(lengths, curve, color=f"C{i}")
-    axes.plot(list(dots), [speedup(tokens, gamma, cost) for gamma, tokens in dots.items()], "o", color=f"C{i}")
-    axes.annotate(f"c = {cost:.0%}", (20, curve[-1]), (7, 3), textcoords="offset points", color=f"C{i}")
+for cost, curve in curves.items():
+    (line,) = axes.plot(lengths, curve)
+    measured = [speedup(tokens, gamma, cost) for gamma, tokens in dots.items()]
+    axes.plot(list(dots), measured, "o", color=line.get_color())
+    axes.annotate(f"c = {cost:.0%}", (20, curve[-1]), (20.3, curve[-1] + 0.08), color=line.get_color())
 axes.axhline(1, color="C5", linewidth=1, linestyle="--")
 axes.annotate("no draft", (1, 1), (0, -12), textcoords="offset points", color="C5")
 axes.set_title("A draft that costs something has a best length")
@@ -324,20 +330,23 @@ claim(
 # ## Exercises
 #
 # 1. Let the draft be the target itself. What are α and the yield, and what is the speed-up at c = 1?
-# 2. A colleague keeps a draft whenever $q \le p$ and otherwise always refuses it. Which tokens come out too rarely?
+# 2. A colleague keeps a draft whenever $q \le p$ and otherwise always refuses it. Which tokens come out too
+#    rarely?
 # 3. In the uneven pair, estimate α from the calls: drafts kept over drafts checked. Is it 0.8?
 #
 # ??? success "Answers"
-#     1. α = 1, the yield is γ + 1, and the speed-up is (γ + 1) / (γ + 1) = 1: guessing as slowly as one knows gains
-#        nothing.
-#     2. Those that the draft offers too often: with `q > p` they should have been kept with probability p/q, and the
-#        second sample gives them nothing, since (p − q)₊ is 0 there.
-#     3. No, lower, and the further off the shorter the drafts: more calls begin in hard stretches than a text has tokens
-#        there, and checking stops at the first refusal.
+#     1. α = 1, the yield is γ + 1, and the speed-up is (γ + 1) / (γ + 1) = 1: guessing as slowly as one knows
+#        gains nothing.
+#     2. Those that the draft offers too often: with `q > p` they should have been kept with probability p/q,
+#        and the second sample gives them nothing, since (p − q)₊ is 0 there.
+#     3. No, lower, and the further off the shorter the drafts: more calls begin in hard stretches than a text
+#        has tokens there, and checking stops at the first refusal.
 #
 # ## What we now know
 #
-# - Kept drafts supply min(p, q), the second sample supplies the rest; together they are the target, whatever the draft.
+# - Kept drafts supply min(p, q), the second sample supplies the rest; together they are the target, whatever
+#   the draft.
 # - Drawing the second sample from the target looks safer and is wrong.
 # - With an even α the yield of a call is the geometric sum; with the same α in stretches it is lower.
-# - Where drafting costs something there is a best γ, and it can pay so badly beyond it that no draft is faster.
+# - Where drafting costs something there is a best γ, and it can pay so badly beyond it that no draft is
+#   faster.

@@ -209,6 +209,7 @@ claim(
     test=lambda labels: scales[labels][-1] > 100 * scales[labels][0],
     on="noisy labels",
     control="exact labels",
+    steps=len(scales["noisy labels"]) - 1,
     first=scales["noisy labels"][0],
     last=scales["noisy labels"][-1],
     exact_first=scales["exact labels"][0],

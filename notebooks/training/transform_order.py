@@ -172,14 +172,13 @@ claim(
 
 # %%
 one = SOME[:1]
-panels = {"32 px": one, "hole, then resize": resized(hole(one)), "resize, then hole": hole(resized(one))}
-figure, axes = plt.subplots(1, 3, figsize=(6.4, 2.7))
-for place, (title, image) in zip(axes, panels.items(), strict=True):
-    place.contourf(image[0].mean(0), levels=8, cmap="bone")
-    place.set_title(title, fontsize=10, pad=4)
-    place.set_aspect("equal")
-    place.axis("off")
-figure.suptitle("One hole of 8 pixels, a quarter of the side or a 28th", x=0.01, ha="left")
+figure, axes = plt.subplots()
+for label, image in {"hole, then resize": resized(hole(one)), "resize, then hole": hole(resized(one))}.items():
+    axes.plot(image[0].mean(0)[LARGE // 2], label=label)
+axes.set_xlabel("pixel of the middle row of one image")
+axes.set_ylabel("brightness")
+axes.set_title("One hole of 8 pixels, a quarter of the side or a 28th")
+axes.legend(loc="upper right")
 
 # %% [markdown]
 # ## A study whose verdict depends on the order

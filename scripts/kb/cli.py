@@ -17,10 +17,11 @@ from kb.load import find_root, load
 from kb.problems import Problem
 
 if TYPE_CHECKING:
-    from kb.evidence.verify import Job
     from kb.evidence.run import Ran
 
-ROOT = click.option("--root", type=click.Path(path_type=Path, exists=True), help="The knowledge base; here, if not given.")
+ROOT = click.option(
+    "--root", type=click.Path(path_type=Path, exists=True), help="The knowledge base; here, if not given."
+)
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -39,7 +40,9 @@ def main() -> None:
 
 @main.command()
 @ROOT
-@click.option("--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="How to print problems.")
+@click.option(
+    "--format", "style", type=click.Choice(["text", "json", "github"]), default="text", help="How to print problems."
+)
 def check(root: Path | None, style: str) -> None:
     """Report every problem of notes, library, notebooks, kernels and receipts. Writes nothing.
 
@@ -62,7 +65,9 @@ def check(root: Path | None, style: str) -> None:
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 @click.option("--all", "everything", is_flag=True, help="Fresh receipts too.")
 @click.option("--jobs", type=click.IntRange(1), default=2, show_default=True, help="Notebooks at a time.")
-@click.option("--timeout", type=click.IntRange(1), default=600, show_default=True, help="Seconds that one cell may take.")
+@click.option(
+    "--timeout", type=click.IntRange(1), default=600, show_default=True, help="Seconds that one cell may take."
+)
 def verify(targets: Sequence[str], root: Path | None, device: str, everything: bool, jobs: int, timeout: int) -> None:
     """Run what is not fresh and write its receipts. TARGETS are paths, folders or names of claims; all, if none.
 

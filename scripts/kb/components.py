@@ -5,6 +5,7 @@ Each takes `to`, a function from a repository path (with an anchor or without) t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable
 from html import unescape
 
@@ -42,7 +43,9 @@ def badge(verdict: Verdict, needs_gpu: bool = True) -> str:
 def standing_badge(standing: Standing, to: To) -> str:
     """The badge of a claim, leading to its page."""
     needs_gpu = standing.finding.device is Device.CUDA
-    return f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{badge(standing.verdict, needs_gpu)}</a>'
+    return (
+        f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{badge(standing.verdict, needs_gpu)}</a>'
+    )
 
 
 def standing_shape(standing: Standing, to: To) -> str:
@@ -65,24 +68,29 @@ def measured(standing: Standing | None, quantity: str, spec: str, to: To | None)
 
 def says(standing: Standing, to: To | None = None) -> str:
     """A claim's statement with its numbers filled in, HTML. Markdown's emphasis and code marks are applied."""
-    text, at = standing.claim.says, 0
-    parts = []
-    for m in scan.find_placeholders(text):
-        parts.append(inline(text[at : m.start()]))
-        parts.append(measured(standing, m["quantity"], m["format"] or "", to))
-        at = m.end()
-    return "".join([*parts, inline(text[at:])])
+
+    def fill(m: re.Match[str]) -> str:
+        return measured(standing, m["quantity"], m["format"] or "", to)
+
+    return _filled(standing.claim.says, fill, inline)
 
 
 def says_plainly(standing: Standing) -> str:
     """A claim's statement as text, for titles and summaries."""
-    text, at = standing.claim.says, 0
-    parts = []
-    for m in scan.find_placeholders(text):
+
+    def fill(m: re.Match[str]) -> str:
         value = standing.measured.get(m["quantity"])
-        parts += [text[at : m.start()], "—" if value is None else _formatted(value, m["format"] or "")]
-        at = m.end()
-    return unescape("".join([*parts, text[at:]])).replace("*", "").replace("`", "")
+        return "—" if value is None else _formatted(value, m["format"] or "")
+
+    return unescape(_filled(standing.claim.says, fill, scan.plainly))
+
+
+def _filled(text: str, fill: Callable[[re.Match[str]], str], around: Callable[[str], str]) -> str:
+    """A statement treated as a whole by `around`, and then each placeholder filled in: one may stand inside code."""
+    found = scan.find_placeholders(text)
+    for n, m in reversed(list(enumerate(found))):
+        text = f"{text[: m.start()]}{chr(0xE100 + n)}{text[m.end() :]}"
+    return re.sub("[\ue100-\ue1ff]", lambda c: fill(found[ord(c[0]) - 0xE100]), around(text))
 
 
 def inline(text: str) -> str:
@@ -167,11 +175,14 @@ def device_name(found: Receipt) -> str:
     return f"CPU, {counted(cores, 'core')}" if isinstance(cores, int) else "CPU"
 
 
-def table(heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "", numeric: frozenset[int] = frozenset()) -> str:
+def table(
+    heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "", numeric: frozenset[int] = frozenset()
+) -> str:
     """A table of HTML cells that scrolls sideways on a phone; the columns named by `numeric` align right."""
     head = "".join(f'<th scope="col"{_number(i, numeric)}>{h}</th>' for i, h in enumerate(heads))
     body = "".join(
-        "<tr>" + "".join(f"<td{_number(i, numeric)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td{_number(i, numeric)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
+        for row in rows
     )
     return f'<div class="table {kind}"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
 

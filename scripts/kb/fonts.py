@@ -14,11 +14,36 @@ from fontTools import subset
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-_LATIN = [*range(0x20, 0x7F), *range(0xA0, 0x180), *range(0x2010, 0x2028), 0x202F, 0x2030, *range(0x2032, 0x2034), 0x2039, 0x203A]
+_LATIN = [
+    *range(0x20, 0x7F),
+    *range(0xA0, 0x180),
+    *range(0x2010, 0x2028),
+    0x202F,
+    0x2030,
+    *range(0x2032, 0x2034),
+    0x2039,
+    0x203A,
+]
 _GREEK = range(0x391, 0x3CA)
 _SIGNS = [
     *(0x2070, *range(0x2074, 0x208F)),  # superscripts and subscripts
-    *(0x20AC, 0x2113, 0x2116, 0x2190, 0x2191, 0x2192, 0x2193, 0x21BB, 0x2202, 0x2206, 0x220F, 0x2211, 0x2212, 0x221A, 0x221E),
+    *(
+        0x20AC,
+        0x2113,
+        0x2116,
+        0x2190,
+        0x2191,
+        0x2192,
+        0x2193,
+        0x21BB,
+        0x2202,
+        0x2206,
+        0x220F,
+        0x2211,
+        0x2212,
+        0x221A,
+        0x221E,
+    ),
     *(0x2248, 0x2260, 0x2264, 0x2265, 0x25CC, 0x2713, 0x2715),
 ]
 _FEATURES = ("kern", "liga", "ccmp", "mark", "onum", "lnum", "tnum")
@@ -59,7 +84,13 @@ FONTS = (
     Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _TEXT, _ITALIC),
     Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _TEXT),
     Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _TEXT),
-    Font("math.woff2", "ziamath", "STIXTwoMath-Regular.ttf", _MATH, features=("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm")),
+    Font(
+        "math.woff2",
+        "ziamath",
+        "STIXTwoMath-Regular.ttf",
+        _MATH,
+        features=("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm"),
+    ),
 )
 
 
@@ -84,7 +115,9 @@ def _key(font: Font) -> str:
 
 def _make(font: Font) -> bytes:
     loaded = TTFont(_source(font))
-    options = subset.Options(layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, hinting=False)
+    options = subset.Options(
+        layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, hinting=False
+    )
     options.drop_tables += ["meta"]
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=font.characters)

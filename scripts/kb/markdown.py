@@ -144,10 +144,27 @@ class _Block(BlockProcessor):
 
 
 def _element(xhtml: str) -> etree.Element:
-    """Parsed XHTML whose text is finished: no Markdown is read in it again."""
-    element = etree.fromstring(xhtml)
+    """Parsed XHTML whose text is finished: no Markdown is read in it again.
+
+    Python-Markdown marks what it has already read (code, say) with control characters that XML does not allow; they
+    are carried past the parser, and text that has them is left for Python-Markdown to finish.
+    """
+    element = etree.fromstring(xhtml.translate(_HIDDEN))
     for node in element.iter():
-        node.text = AtomicString(node.text) if node.text else node.text
+        node.text = _finished(node.text)
         if node is not element:
-            node.tail = AtomicString(node.tail) if node.tail else node.tail
+            node.tail = _finished(node.tail)
+        for name, value in node.attrib.items():
+            node.set(name, re.sub("[\ue002\ue003]", "", value))
     return element
+
+
+_HIDDEN = {0x02: "\ue002", 0x03: "\ue003"}
+_SHOWN = {0xE002: "\x02", 0xE003: "\x03"}
+
+
+def _finished(text: str | None) -> str | None:
+    if not text:
+        return text
+    shown = text.translate(_SHOWN)
+    return shown if "\x02" in shown else AtomicString(shown)

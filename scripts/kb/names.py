@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from kb.model import SOURCES, Claim, Entry, KnowledgeBase, Note, Receipt
+from kb.model import SOURCES, Claim, Entry, Kernel, KnowledgeBase, Note, Notebook, Receipt
 from kb.references import text
 
 
@@ -46,8 +46,12 @@ class Names:
     @cached_property
     def pages(self) -> frozenset[str]:
         """Repository paths that become pages."""
-        made = (*self.base.notes, *self.base.notebooks, *self.base.kernels)
-        return frozenset({page.path for page in made} | set(self.base.rooms))
+        coded = [page.path for page in self._code]
+        return frozenset({note.path for note in self.base.notes}.union(coded, self.base.rooms))
+
+    @property
+    def _code(self) -> tuple[Notebook | Kernel, ...]:
+        return (*self.base.notebooks, *self.base.kernels)
 
     @cached_property
     def _noted(self) -> Mapping[str, frozenset[str]]:
@@ -57,8 +61,7 @@ class Names:
     @cached_property
     def _coded(self) -> Mapping[str, frozenset[str]]:
         """Notebooks and kernels by stem and title."""
-        pages = (*self.base.notebooks, *self.base.kernels)
-        return _by_name((name, p.path) for p in pages for name in (_stem(p.path), p.title))
+        return _by_name((name, page.path) for page in self._code for name in (_stem(page.path), page.title))
 
     def title(self, path: str) -> str:
         """What a page is called: for a source, its entry's title where the page has none of its own."""
@@ -66,13 +69,12 @@ class Names:
 
     @cached_property
     def _titles(self) -> Mapping[str, str]:
-        titled = (*self.base.notes, *self.base.notebooks, *self.base.kernels)
-        titles = {page.path: page.title for page in titled}
-        for note in self.base.notes:
-            entry = self.entries.get(note.stem)
-            if not note.title:
-                titles[note.path] = text(entry.get("title")) if entry else note.stem
-        return titles
+        notes = {note.path: note.title or self._source_title(note) for note in self.base.notes}
+        return notes | {page.path: page.title for page in self._code}
+
+    def _source_title(self, note: Note) -> str:
+        entry = self.entries.get(note.stem)
+        return text(entry.get("title")) if entry else note.stem
 
     @property
     def known(self) -> frozenset[str]:

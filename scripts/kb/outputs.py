@@ -24,7 +24,9 @@ COLOURS = {
     "#6b6760": "var(--c5)",
 }
 """The colours of `evidence/matplotlibrc`, and the variables of the site that stand for them."""
-_SVG_TAGS = set("svg g path rect circle ellipse line polyline polygon text tspan defs clipPath use title desc".split())
+_SVG_TAGS = set(
+    "svg g path rect circle ellipse line polyline polygon text tspan defs clipPath use title desc".split()
+)
 _SVG_ATTRIBUTES = set(
     "class d style transform viewBox x y dx dy x1 x2 y1 y2 cx cy r rx ry width height points fill fill-opacity stroke "
     "stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-dasharray stroke-miterlimit opacity id clip-path "
@@ -99,14 +101,18 @@ def _safe_attribute(tag: str, name: str, value: str) -> str | None:
     """Only references within the figure, and no style that loads."""
     if name.endswith("href"):
         return value if value.startswith("#") else None
-    if name in ("style", "clip-path", "fill", "stroke") and re.search(r"url\((?!\s*['\"]?#)|expression|@import|javascript", value, re.I):
+    if name in ("style", "clip-path", "fill", "stroke") and re.search(
+        r"url\((?!\s*['\"]?#)|expression|@import|javascript", value, re.I
+    ):
         return None
     return value
 
 
 def _title_of(svg: str) -> str:
     """The text in the largest type: matplotlib gives a figure's title no other mark."""
-    found = re.findall(r'<text[^>]*style="[^"]*font(?:-size)?:[^";]*?([\d.]+)px[^"]*"[^>]*>(.*?)</text>', svg, re.DOTALL)
+    found = re.findall(
+        r'<text[^>]*style="[^"]*font(?:-size)?:[^";]*?([\d.]+)px[^"]*"[^>]*>(.*?)</text>', svg, re.DOTALL
+    )
     sized = [(float(size), re.sub(r"<[^>]+>", "", text).strip()) for size, text in found]
     return max(sized, key=lambda pair: pair[0], default=(0.0, "figure"))[1]
 

@@ -68,7 +68,9 @@ def _evidence(root: Path) -> Any:
 
 
 def _page_file(config: MkDocsConfig, path: str, text: str) -> PageFile:
-    file = PageFile(path, src_dir=None, dest_dir=config.site_dir, use_directory_urls=True, inclusion=InclusionLevel.UNDEFINED)
+    file = PageFile(
+        path, src_dir=None, dest_dir=config.site_dir, use_directory_urls=True, inclusion=InclusionLevel.UNDEFINED
+    )
     file.generated_by = "kb"
     file.edit_uri = path
     file.content_string = text

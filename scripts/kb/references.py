@@ -82,7 +82,9 @@ def _full(person: str) -> str:
 
 def venue(entry: Entry) -> str:
     """Where it appeared."""
-    place = next((entry.get(f) for f in ("journal", "booktitle", "publisher", "organization", "institution") if entry.get(f)), "")
+    place = next(
+        (entry.get(f) for f in ("journal", "booktitle", "publisher", "organization", "institution") if entry.get(f)), ""
+    )
     if not place and entry.get("eprint"):
         return f"arXiv {entry.get('eprint')}"
     return text(place or entry.get("howpublished"))
@@ -100,11 +102,15 @@ def address(entry: Entry) -> str:
 def reference(entry: Entry) -> str:
     """The line of a reference list, HTML: authors, year, title, venue, with the title linked."""
     link = address(entry)
-    name = f'<a href="{esc(link)}" rel="noopener">{esc(title(entry))}</a>' if link.startswith("http") else esc(title(entry))
+    name = (
+        f'<a href="{esc(link)}" rel="noopener">{esc(title(entry))}</a>'
+        if link.startswith("http")
+        else esc(title(entry))
+    )
     where = venue(entry)
     pages = entry.get("pages").replace("--", "–")
     place = f" <em>{esc(where)}</em>" + (f", {esc(pages)}" if pages else "") + "." if where else ""
-    return f'{esc(people(entry))} ({esc(entry.get("year") or "n.d.")}). {name}.{place}'
+    return f"{esc(people(entry))} ({esc(entry.get('year') or 'n.d.')}). {name}.{place}"
 
 
 def bibtex(entry: Entry) -> str:

@@ -16,15 +16,22 @@ PLACEHOLDER = r"\{(?P<quantity>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<format>
 """`{quantity:.1%}` in a claim's statement."""
 CLAIM_BLOCK = r"^/// claim \| *(?P<claim>[\w-]+) *$"
 _CITE_ITEM = re.compile(r"@(?P<key>[\w:.+/-]*[\w])(?:,\s*(?P<where>.*))?$", re.DOTALL)
-_LINK = re.compile(r"(?<!\!)(?<!\\)\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(\s*<?(?P<target>[^()\s<>]+(?:\([^()\s]*\))?)>?(?:\s+\"[^\"]*\")?\s*\)")
+_LINK = re.compile(
+    r"(?<!\!)(?<!\\)\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(\s*<?(?P<target>[^()\s<>]+(?:\([^()\s]*\))?)>?(?:\s+\"[^\"]*\")?\s*\)"
+)
 _IMAGE = re.compile(r"\!\[[^\[\]]*\]\(\s*<?(?P<target>[^()\s<>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\[\]^@]+\]:\s*<?(?P<target>\S+?)>?(?:\s|$)", re.MULTILINE)
 _HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})\s+(?P<text>.+?)\s*#*\s*$", re.MULTILINE)
 _EXPLICIT_ID = re.compile(r"\{[^{}]*#(?P<id>[\w:.-]+)[^{}]*\}\s*$")
 _HTML_ID = re.compile(r"""<[a-z][^>]*\bid=["'](?P<id>[^"']+)["']""")
-_FENCE = re.compile(r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)", re.MULTILINE | re.DOTALL)
+_FENCE = re.compile(
+    r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)",
+    re.MULTILINE | re.DOTALL,
+)
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_INLINE_CODE = re.compile(r"\{measured\}`[^`\n]*`|(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL)
+_INLINE_CODE = re.compile(
+    r"\{measured\}`[^`\n]*`|(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL
+)
 _FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$])", re.DOTALL)
 
 _BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")

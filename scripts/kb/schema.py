@@ -122,4 +122,3 @@ def _said(value: object) -> str:
             return "a list"
         case _:
             return "a group of keys"
-

@@ -9,8 +9,9 @@ import pytest
 torch = pytest.importorskip("torch")
 triton = pytest.importorskip("triton")
 import triton.language as tl  # noqa: E402
-from kb.kernels import interpreter  # noqa: E402
 from triton.tools.tensor_descriptor import TensorDescriptor  # noqa: E402
+
+from kb.kernels import interpreter  # noqa: E402
 
 interpreter.install()
 
@@ -102,7 +103,9 @@ def test_every_bfloat16_value_survives_the_way_there_and_back() -> None:
 @pytest.mark.parametrize("dtype", [F32, F64, F16])
 def test_casts_to_bfloat16_round_to_nearest_even(dtype: torch.dtype) -> None:
     generator = torch.Generator().manual_seed(0)
-    x = torch.randn(100_000, generator=generator, dtype=F64) * 2.0 ** torch.randint(-40, 40, (100_000,), generator=generator)
+    x = torch.randn(100_000, generator=generator, dtype=F64) * 2.0 ** torch.randint(
+        -40, 40, (100_000,), generator=generator
+    )
     ties = (EVERY_BF16.float().double() * (1 + 2.0**-8))[EVERY_BF16.isfinite()]
     x = torch.cat([x, ties]).to(dtype)
 
@@ -125,7 +128,9 @@ def test_every_float8_value_is_read_as_torch_reads_it(dtype: torch.dtype) -> Non
 
 
 @pytest.mark.parametrize("dtype", [BF16, F16, F32])
-@pytest.mark.parametrize(("op", "rival"), [(0, torch.add), (1, torch.sub), (2, torch.mul), (3, torch.maximum), (4, torch.maximum)])
+@pytest.mark.parametrize(
+    ("op", "rival"), [(0, torch.add), (1, torch.sub), (2, torch.mul), (3, torch.maximum), (4, torch.maximum)]
+)
 def test_arithmetic_rounds_once(dtype: torch.dtype, op: int, rival: Any) -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(20_000, generator=generator).to(dtype) for _ in "ab")

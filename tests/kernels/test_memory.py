@@ -11,10 +11,16 @@ from kb.kernels.memory import GUARD, watched  # noqa: E402
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int32, torch.int8])
 def test_outputs_begin_poisoned_and_in_the_middle_of_guards(dtype: torch.dtype) -> None:
     with watched() as made:
-        tensors = [torch.empty(3, 4, dtype=dtype), torch.empty_like(torch.zeros(5, dtype=dtype)), torch.zeros(2, dtype=dtype).new_empty(6)]
+        tensors = [
+            torch.empty(3, 4, dtype=dtype),
+            torch.empty_like(torch.zeros(5, dtype=dtype)),
+            torch.zeros(2, dtype=dtype).new_empty(6),
+        ]
 
     assert [t.shape for t in tensors] == [(3, 4), (5,), (6,)]
-    assert all(t.isnan().all() if dtype.is_floating_point else (t == torch.iinfo(dtype).min + 77).all() for t in tensors)
+    assert all(
+        t.isnan().all() if dtype.is_floating_point else (t == torch.iinfo(dtype).min + 77).all() for t in tensors
+    )
     assert len(made.guarded) == 3
     assert made.overwritten() == []
 

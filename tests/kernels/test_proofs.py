@@ -14,7 +14,6 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
 from kb.kernels import interpreter  # noqa: E402
 from kb.kernels.proofs import FACTOR, Measured, load_spec, prove  # noqa: E402
-
 from tests.conftest import ROOT  # noqa: E402
 from tests.kernels import broken  # noqa: E402
 
@@ -67,8 +66,14 @@ def test_the_rule_is_twice_the_rivals_error_with_a_floor() -> None:
 
 def gate(path: str, tmp_path: Path) -> dict[str, object]:
     env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    env |= {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}", "TRITON_CACHE_DIR": str(tmp_path), "TRITON_DISABLE_LINE_INFO": "1"}
-    done = subprocess.run([sys.executable, "-m", "kb.kernels.gate", path], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    env |= {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}",
+        "TRITON_CACHE_DIR": str(tmp_path),
+        "TRITON_DISABLE_LINE_INFO": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-m", "kb.kernels.gate", path], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
     found: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
     return found
 
@@ -88,13 +93,21 @@ def test_a_kernel_compiles_for_every_architecture_without_a_gpu_and_a_budget_can
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_the_committed_compile_report_is_what_the_compiler_says_now(kernel: str, tmp_path: Path) -> None:
     """For one architecture of each kernel, compiled again here: registers, spills, shared memory, instruction."""
-    receipt = json.loads((ROOT / "kernels/receipts" / f"{kernel.removeprefix('kernels/').removesuffix('.py')}.json").read_text())
+    receipt = json.loads(
+        (ROOT / "kernels/receipts" / f"{kernel.removeprefix('kernels/').removesuffix('.py')}.json").read_text()
+    )
     code = (
         "import json, sys; from kb.kernels import gate; gate.ARCHITECTURES = (90,);"
         "print(json.dumps(gate.compile_everywhere(gate.load_spec(sys.argv[1]))))"
     )
     env = {k: v for k, v in os.environ.items() if k != "TRITON_INTERPRET"}
-    env |= {"PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}", "TRITON_CACHE_DIR": str(tmp_path), "TRITON_DISABLE_LINE_INFO": "1"}
-    done = subprocess.run([sys.executable, "-c", code, kernel], cwd=ROOT, env=env, capture_output=True, text=True, check=True)
+    env |= {
+        "PYTHONPATH": f"{ROOT}:{ROOT / 'scripts'}",
+        "TRITON_CACHE_DIR": str(tmp_path),
+        "TRITON_DISABLE_LINE_INFO": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code, kernel], cwd=ROOT, env=env, capture_output=True, text=True, check=True
+    )
 
     assert json.loads(done.stdout.splitlines()[-1])["sm_90"] == receipt["compiled"]["architectures"]["sm_90"]

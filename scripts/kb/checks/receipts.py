@@ -13,6 +13,7 @@ from kb.problems import Problem, Rule
 def strays(evidence: Evidence) -> Iterator[Problem]:
     """A receipt lies where its subject's receipt belongs, and its subject exists."""
     subjects = {n.path for n in evidence.base.notebooks} | {k.path for k in evidence.base.kernels}
+    places: list[tuple[Receipt | KernelReceipt, str]]
     places = [(r, receipt_path(r.subject, r.device)) for r in evidence.base.receipts]
     places += [(k, kernel_receipt_path(k.subject)) for k in evidence.base.kernel_receipts]
     for receipt, place in places:

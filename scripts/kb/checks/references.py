@@ -128,7 +128,10 @@ def _check_name(evidence: Evidence, at: Location, mention: scan.Mention) -> Iter
 
 
 def _dead_link(evidence: Evidence, at: Location, said: str, target: str) -> Problem:
-    hint = did_you_mean_file(target, evidence.base.files) or "links are relative to the file they stand in, and lead to files of the rooms"
+    hint = (
+        did_you_mean_file(target, evidence.base.files)
+        or "links are relative to the file they stand in, and lead to files of the rooms"
+    )
     return Problem(at, Rule.LINK, f"'{said}' leads to {target}, which is not there", hint)
 
 

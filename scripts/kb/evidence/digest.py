@@ -137,7 +137,9 @@ class _Module:
                 base = self._absolute(node)
                 yield base
                 yield from (f"{base}.{alias.name}" for alias in node.names)  # a name may be a submodule
-            case ast.Call(func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]):
+            case ast.Call(
+                func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]
+            ):
                 if called in ("import_module", "__import__"):
                     yield name
 
@@ -190,7 +192,12 @@ def _node(node: object, keeps_docs: bool) -> str:
 
 def _body(node: ast.AST, name: str, value: object, keeps_docs: bool) -> object:
     documented = ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef
-    if name == "body" and isinstance(node, documented) and not keeps_docs and ast.get_docstring(node, clean=False) is not None:
+    if (
+        name == "body"
+        and isinstance(node, documented)
+        and not keeps_docs
+        and ast.get_docstring(node, clean=False) is not None
+    ):
         return node.body[1:]
     return value
 

@@ -130,7 +130,12 @@ def _taken_out(document: Any) -> dict[str, Any]:
 
 
 def _seal(
-    notebook: Notebook, device: Device, depends: Mapping[str, str], document: Any, provenance: dict[str, Any], duration: float
+    notebook: Notebook,
+    device: Device,
+    depends: Mapping[str, str],
+    document: Any,
+    provenance: dict[str, Any],
+    duration: float,
 ) -> Ran:
     outcomes = _outcomes(document)
     stable = _stable(document)
@@ -142,7 +147,9 @@ def _seal(
         "provenance": provenance,
     }
     stable["metadata"]["receipt"] = meta
-    failures = tuple(_failed_claim(notebook, name, cell, body) for name, (cell, body) in outcomes.items() if not _passed(body))
+    failures = tuple(
+        _failed_claim(notebook, name, cell, body) for name, (cell, body) in outcomes.items() if not _passed(body)
+    )
     ledger = {
         "subject": notebook.path,
         "device": device.value,
@@ -278,5 +285,3 @@ def _has_error(cell: Any) -> bool:
 def _failed_claim(notebook: Notebook, name: str, cell: int, body: Mapping[str, Any]) -> Failure:
     outcome = claim.Outcome(claim=name, **{k: v for k, v in body.items() if k != "cell"})
     return Failure(notebook.path, notebook.cells[cell].line, f"claim '{name}' fails: {outcome.reason}")
-
-

@@ -93,9 +93,7 @@ def _findings(base: KnowledgeBase, names: Names, claim: Claim, notebook: Noteboo
     return (found[0], *optional)
 
 
-def _finding(
-    base: KnowledgeBase, receipt: Receipt | None, device: Device, claim: Claim, notebook: Notebook
-) -> Finding:
+def _finding(base: KnowledgeBase, receipt: Receipt | None, device: Device, claim: Claim, notebook: Notebook) -> Finding:
     if receipt is None:
         reason = "needs a GPU that nobody has run it on yet" if device is Device.CUDA else "has not been run yet"
         return Finding(device, Verdict.UNMEASURED, reason)

@@ -41,7 +41,9 @@ def is_fresh(evidence: Evidence, subject: Notebook | Kernel, device: Device) -> 
     return receipt is not None and receipt.intact and not changes(receipt, evidence.base.depends[subject.path])
 
 
-def execute(root: Path, evidence: Evidence, jobs: Sequence[Job], workers: int = 1, timeout_s: int = TIMEOUT_S) -> Iterator[Ran]:
+def execute(
+    root: Path, evidence: Evidence, jobs: Sequence[Job], workers: int = 1, timeout_s: int = TIMEOUT_S
+) -> Iterator[Ran]:
     """Run the jobs and yield each as it ends, its receipt and its line of the ledger written."""
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(_run, root, evidence, job, timeout_s) for job in jobs]

@@ -176,4 +176,12 @@ def _reason(error: Exception) -> str:
 if __name__ == "__main__":
     loaded = load_spec(sys.argv[1])
     architectures = compile_everywhere(loaded)
-    print(json.dumps({"architectures": architectures, "failures": over_budget(loaded, architectures), "triton": triton.__version__}))
+    print(
+        json.dumps(
+            {
+                "architectures": architectures,
+                "failures": over_budget(loaded, architectures),
+                "triton": triton.__version__,
+            }
+        )
+    )

@@ -95,7 +95,8 @@ def _run_once(call: Any, quantiles: Any = None) -> list[float]:
 def _np_dtype(type_: Any) -> np.dtype[Any]:
     element = type_.element_ty if isinstance(type_, tl.block_type) else type_
     is_small = not isinstance(element, tl.pointer_type) and element in _SMALL
-    return _SMALL[element] if is_small else _stock_np_dtype(type_)
+    found: np.dtype[Any] = _SMALL[element] if is_small else _stock_np_dtype(type_)
+    return found
 
 
 def _cast(self: Any, src: Any, dst_type: Any) -> Any:

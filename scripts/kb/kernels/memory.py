@@ -21,7 +21,11 @@ class Allocations:
 
     def overwritten(self) -> list[str]:
         """The allocations whose guard bands were written to, in words."""
-        return [f"memory around an output of {n} elements was written to" for whole, n in self.guarded if not _is_whole(whole, n)]
+        return [
+            f"memory around an output of {n} elements was written to"
+            for whole, n in self.guarded
+            if not _is_whole(whole, n)
+        ]
 
 
 @contextmanager

@@ -101,13 +101,17 @@ def _prove_case(spec: Spec, case: Case, dtype_name: str) -> tuple[list[Measured]
     failures = [f"{where}: {said}" for said in made.overwritten()]
     with watched(), reversed_grid():
         again = _values_and_gradients(spec, spec.run, case, inputs)
-    failures += [f"{where}: {n} has other bits when programs run in reverse" for n in ours if not _same(ours[n], again[n])]
+    failures += [
+        f"{where}: {n} has other bits when programs run in reverse" for n in ours if not _same(ours[n], again[n])
+    ]
     rival = _values_and_gradients(spec, spec.reference, case, inputs)
     truth = _values_and_gradients(spec, spec.reference, case, cast(inputs, torch.float64))
     return [_measure(case, dtype_name, n, ours[n], rival[n], truth[n]) for n in truth], failures
 
 
-def _values_and_gradients(spec: Spec, run: Any, case: Case, inputs: tuple[torch.Tensor, ...]) -> dict[str, torch.Tensor]:
+def _values_and_gradients(
+    spec: Spec, run: Any, case: Case, inputs: tuple[torch.Tensor, ...]
+) -> dict[str, torch.Tensor]:
     """By name: every output, and the gradient of every differentiable input for a fixed random cotangent."""
     leaves = [t.detach().requires_grad_(i in spec.differentiable) for i, t in enumerate(inputs)]
     out = run(case, *leaves)
@@ -145,7 +149,7 @@ def _error(found: torch.Tensor, truth: torch.Tensor) -> float:
 def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
     """Equal bits."""
     integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[a.element_size()]
-    return torch.equal(a.contiguous().view(integers), b.contiguous().view(integers))
+    return bool(torch.equal(a.contiguous().view(integers), b.contiguous().view(integers)))
 
 
 def _failure(m: Measured) -> str:

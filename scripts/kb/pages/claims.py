@@ -67,7 +67,9 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             section("Verdict by device", _verdicts(standing)),
             section("Test and control", _trial(standing)),
             section("Evidence", _evidence(evidence, standing, path)),
-            section("Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)),
+            section(
+                "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
+            ),
             section("History", _history(evidence.base.history, claim.id)),
             section("Reproduce", _reproduce(standing)),
         ]
@@ -79,7 +81,10 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
 
 def _verdicts(standing: Standing) -> str:
     findings = standing.findings or (standing.finding,)
-    rows = [(DEVICES[f.device], badge(f.verdict, f.device is Device.CUDA), _ran_on(f), esc(f.reason or "—")) for f in findings]
+    rows = [
+        (DEVICES[f.device], badge(f.verdict, f.device is Device.CUDA), _ran_on(f), esc(f.reason or "—"))
+        for f in findings
+    ]
     return components.table(("Device", "Verdict", "Ran on", "Why"), rows)
 
 
@@ -94,7 +99,9 @@ def _trial(standing: Standing) -> str:
     trial, result = standing.trial, standing.finding.result
     if trial is None:
         return "No notebook tests it."
-    code = "\n".join(["```python", f"test    = {trial.test}", f"on      = {trial.on}", f"control = {trial.control}", "```"])
+    code = "\n".join(
+        ["```python", f"test    = {trial.test}", f"on      = {trial.on}", f"control = {trial.control}", "```"]
+    )
     if result is None:
         return code
     rows = [
@@ -111,7 +118,9 @@ def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
         return ""
     cell = notebook.cells[trial.cell]
     shown = cell_html(evidence, path, cell, standing.finding.receipt, "e")
-    link = f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
+    link = (
+        f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
+    )
     return f"{link}\n\n```python\n{cell.source}\n```\n\n{shown}\n\n{_quantities(standing)}"
 
 

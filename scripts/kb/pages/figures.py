@@ -19,12 +19,18 @@ def error_ratios(worst: Mapping[str, Sequence[float]], limit: float) -> str:
     marks = []
     for n, (dtype, ratios) in enumerate(worst.items()):
         y = top + row * n + row / 2
-        marks.append(f'<text class="label" x="0" y="{y + 4:.0f}">{esc(dtype)}</text><line class="rule" x1="{left}" x2="{width - 8}" y1="{y:.0f}" y2="{y:.0f}"/>')
-        marks += [f'<circle class="dot{" over" if r > limit else ""}" cx="{x(r):.1f}" cy="{y:.0f}" r="4"/>' for r in ratios]
+        marks.append(
+            f'<text class="label" x="0" y="{y + 4:.0f}">{esc(dtype)}</text><line class="rule" x1="{left}" x2="{width - 8}" y1="{y:.0f}" y2="{y:.0f}"/>'
+        )
+        marks += [
+            f'<circle class="dot{" over" if r > limit else ""}" cx="{x(r):.1f}" cy="{y:.0f}" r="4"/>' for r in ratios
+        ]
     ticks = [0, limit / 2, limit]
     axis = "".join(f'<text class="tick" x="{x(t):.0f}" y="{height - 10}">{t:g}</text>' for t in ticks)
     bar = f'<line class="limit" x1="{x(limit):.1f}" x2="{x(limit):.1f}" y1="{top}" y2="{height - 26}"/>'
-    said = "; ".join(f"{dtype}: worst {max(ratios, default=0):.2f} of {len(ratios)} tensors" for dtype, ratios in worst.items())
+    said = "; ".join(
+        f"{dtype}: worst {max(ratios, default=0):.2f} of {len(ratios)} tensors" for dtype, ratios in worst.items()
+    )
     label = f"Error relative to PyTorch's own, limit {limit:g}. {said}"
     return _svg(width, height, label, "".join([*marks, bar, axis]))
 
@@ -43,7 +49,9 @@ def registers(rows: Sequence[tuple[str, int, int]]) -> str:
             f'<rect class="bar{" over" if spilled else ""}" x="{left}" y="{y + 4}" width="{length:.1f}" height="14" rx="1"/>'
             f'<text class="value" x="{left + length + 8:.1f}" y="{y + 15}">{esc(spill)}</text>'
         )
-    said = "; ".join(f"{name}: {used}" + (f", {spilled} bytes spilled" if spilled else "") for name, used, spilled in rows)
+    said = "; ".join(
+        f"{name}: {used}" + (f", {spilled} bytes spilled" if spilled else "") for name, used, spilled in rows
+    )
     return _svg(width, height, f"Registers a thread by architecture. {said}", "".join(marks))
 
 

@@ -7,6 +7,7 @@ from functools import partial
 from kb import components
 from kb.evidence.verdicts import Evidence, Standing
 from kb.model import Device, Verdict
+from kb.pages import kernels
 from kb.pages.page import Page
 from kb.pages.rooms import note_list
 from kb.typeset import counted, day, esc
@@ -62,25 +63,42 @@ def _started(standing: Standing) -> str:
 def _state(evidence: Evidence) -> str:
     """The state of the evidence in one line of figures."""
     base = evidence.base
-    on_gpu = sum(f.device is Device.CUDA and f.verdict is Verdict.VERIFIED for s in evidence.standings.values() for f in s.findings)
-    on_cpu = sum(f.device is Device.CPU and f.verdict is Verdict.VERIFIED for s in evidence.standings.values() for f in s.findings)
+    on_gpu = sum(
+        f.device is Device.CUDA and f.verdict is Verdict.VERIFIED
+        for s in evidence.standings.values()
+        for f in s.findings
+    )
+    on_cpu = sum(
+        f.device is Device.CPU and f.verdict is Verdict.VERIFIED
+        for s in evidence.standings.values()
+        for f in s.findings
+    )
     last = max((str(r.provenance.get("started", "")) for r in base.receipts), default="")
     figures = [
         (evidence.count(Verdict.VERIFIED), "verified"),
         (evidence.count(Verdict.STALE), "stale"),
         (evidence.count(Verdict.FAILING), "failing"),
         (evidence.count(Verdict.UNMEASURED), "need a GPU"),
-        (len(base.kernels), "kernels proven" if len(base.kernels) != 1 else "kernel proven"),
+        (_proven(evidence), "kernels proven"),
     ]
     cells = "".join(f"<div><b>{n}</b> {word}</div>" for n, word in figures)
     said = f"{counted(on_cpu, 'claim')} verified on a CPU, {on_gpu} on a GPU; last run {day(last)}"
     return f'<section class="state" aria-label="State of the evidence">{cells}<p>{esc(said)}</p></section>'
 
 
+def _proven(evidence: Evidence) -> int:
+    """Kernels whose proofs hold and are of the code as it is."""
+    receipts = {receipt.subject: receipt for receipt in evidence.base.kernel_receipts}
+    return sum(kernels.verdict(evidence, k, receipts.get(k.path)) is Verdict.VERIFIED for k in evidence.base.kernels)
+
+
 def _settled(evidence: Evidence, standings: list[Standing]) -> str:
     to = partial(relative, PATH)
     rows = [
-        (f'<a href="{esc(to(components.claim_page(s.claim.id)))}">{components.says(s)}</a>', components.standing_badge(s, to))
+        (
+            f'<a href="{esc(to(components.claim_page(s.claim.id)))}">{components.says(s)}</a>',
+            components.standing_badge(s, to),
+        )
         for s in standings
     ]
     return components.table(("Claim", "Verdict"), rows, "claims plain")

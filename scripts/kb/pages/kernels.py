@@ -97,7 +97,9 @@ def _receipt(evidence: Evidence, kernel: Kernel, receipt: KernelReceipt | None) 
     ran = [("device", "CPU, interpreter")] + [(n, str(versions[n])) for n in ("torch", "triton") if n in versions]
     ran += [("run", day(p.get("started")))]
     state = verdict(evidence, kernel, receipt)
-    drawn = components.till(esc(kernel.path.removeprefix("kernels/")), [proven if not failed else [], ran], state, state.value)
+    drawn = components.till(
+        esc(kernel.path.removeprefix("kernels/")), [proven if not failed else [], ran], state, state.value
+    )
     listed = "".join(f"<li>{esc(said)}</li>" for said in failed)  # type: ignore[attr-defined]
     again = f"```sh\nkb verify {kernel.path} --all\n```"
     return f"{drawn}\n\n" + (f"<ul>{listed}</ul>\n\n" if listed else "") + again
@@ -116,7 +118,15 @@ def _proofs(receipt: KernelReceipt | None) -> str:
         f"float64. Up to {rule['factor']:g} is allowed."
     )
     rows = [
-        (esc(e["case"]), esc(e["note"]), esc(e["dtype"]), esc(e["tensor"]), _error(e["ours"]), _error(e["torch"]), f"{e['ratio']:.2f}")
+        (
+            esc(e["case"]),
+            esc(e["note"]),
+            esc(e["dtype"]),
+            esc(e["tensor"]),
+            _error(e["ours"]),
+            _error(e["torch"]),
+            f"{e['ratio']:.2f}",
+        )
         for e in errors
     ]
     heads = ("Case", "", "Dtype", "Tensor", "Ours", "PyTorch", "Ratio")
@@ -156,7 +166,9 @@ def _architecture(arch: str, launched: Mapping[str, Any]) -> list[tuple[str, ...
             kilobytes(used["spill_bytes"]) if used["spill_bytes"] else "0",
             kilobytes(used["shared_bytes"]),
             esc(used["instruction"].replace("none", "—")) + (", TMA" if used["tma"] else ""),
-            "" if used["fits"] else '<span class="badge failing"><span aria-hidden="true">✕</span> too much shared memory to launch</span>',
+            ""
+            if used["fits"]
+            else '<span class="badge failing"><span aria-hidden="true">✕</span> too much shared memory to launch</span>',
         )
         for function, used in launched.items()
     ]

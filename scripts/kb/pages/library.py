@@ -41,7 +41,11 @@ def _row(evidence: Evidence, entry: Entry, pages: Mapping[str, set[str]]) -> tup
     linked = f'<a href="{esc(address)}" rel="noopener">{title}</a>' if address.startswith("http") else title
     mark = "°" if references.is_from_memory(entry) else ""
     reading = evidence.names.readings.get(entry.key)
-    read = f'<a href="{relative(PATH, reading.path)}">{esc(reading.status.replace("-", " ") or "open")}</a>' if reading else ""
+    read = (
+        f'<a href="{relative(PATH, reading.path)}">{esc(reading.status.replace("-", " ") or "open")}</a>'
+        if reading
+        else ""
+    )
     cited = [
         f'<a href="{relative(PATH, path)}" title="{esc(evidence.names.title(path))}">{n}</a>'
         for n, path in enumerate(sorted(pages.get(entry.key, ())), start=1)

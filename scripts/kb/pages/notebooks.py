@@ -87,7 +87,10 @@ def _document(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -
     for index, cell in enumerate(notebook.cells):
         metadata: dict[str, Any] = {"tags": list(cell.tags)}
         if cell.is_code:
-            metadata |= {"claims": claims.get(index, []), "shown": cell_html(evidence, notebook.path, cell, receipt, f"c{index}")}
+            metadata |= {
+                "claims": claims.get(index, []),
+                "shown": cell_html(evidence, notebook.path, cell, receipt, f"c{index}"),
+            }
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         cells.append(new(cell.source, metadata=metadata))
     return nbformat.v4.new_notebook(cells=cells)
@@ -100,7 +103,9 @@ def _exporter() -> MarkdownExporter:
     config.TagRemovePreprocessor.enabled = True
     config.TagRemovePreprocessor.remove_cell_tags = {"hide"}
     config.TagRemovePreprocessor.remove_input_tags = {"hide-input"}
-    return MarkdownExporter(config=config, extra_loaders=[DictLoader({"kb.md.j2": _TEMPLATE})], template_file="kb.md.j2")
+    return MarkdownExporter(
+        config=config, extra_loaders=[DictLoader({"kb.md.j2": _TEMPLATE})], template_file="kb.md.j2"
+    )
 
 
 def _claims_by_cell(notebook: Notebook) -> Mapping[int, list[str]]:
@@ -148,5 +153,9 @@ def _receipt(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) ->
     drawn = components.notebook_receipt(receipt, standings, name)
     device = " --device cuda" if notebook.device is Device.CUDA else ""
     run = f"```sh\nkb verify {notebook.path}{device} --all\n```"
-    download = f'<p><a href="{relative(notebook.path, receipt.path)}" download>Download the executed notebook</a></p>' if receipt else ""
+    download = (
+        f'<p><a href="{relative(notebook.path, receipt.path)}" download>Download the executed notebook</a></p>'
+        if receipt
+        else ""
+    )
     return f"{drawn}\n\nRun it yourself:\n\n{run}\n\n{download}"

@@ -37,7 +37,11 @@ def reference_list(evidence: Evidence, keys: Sequence[str], page: str) -> str:
     for key in keys:
         entry = evidence.names.entries[key]
         reading = evidence.names.readings.get(key)
-        note = f' <a class="reading" href="{relative(page, reading.path)}">our reading</a>' if reading and reading.path != page else ""
+        note = (
+            f' <a class="reading" href="{relative(page, reading.path)}">our reading</a>'
+            if reading and reading.path != page
+            else ""
+        )
         items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note}</li>')
     return f'<ul class="references">{"".join(items)}</ul>' if items else ""
 
@@ -54,7 +58,9 @@ def backlink_list(evidence: Evidence, found: Sequence[Backlink], page: str) -> s
 def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
     title = evidence.names.title(note.path)
     keys = [key for key in cited(evidence, note.body) if key != note.stem]
-    keys += [k for c in note.claims for k in c.sources if k in evidence.names.entries and k not in keys and k != note.stem]
+    keys += [
+        k for c in note.claims for k in c.sources if k in evidence.names.entries and k not in keys and k != note.stem
+    ]
     body = "".join(
         [
             heading(_eyebrow(note), title, inline(note.summary) if note.kind in SOURCES else ""),
@@ -84,7 +90,11 @@ def _source(evidence: Evidence, note: Note) -> str:
     entry = evidence.names.entries.get(note.stem) if note.kind in SOURCES else None
     if entry is None:
         return ""
-    unsure = '<p class="unsure">Parts of this entry are from memory and not yet confirmed.</p>' if references.is_from_memory(entry) else ""
+    unsure = (
+        '<p class="unsure">Parts of this entry are from memory and not yet confirmed.</p>'
+        if references.is_from_memory(entry)
+        else ""
+    )
     copied = f'??? quote "Cite it"\n\n    ```bibtex\n{_indented(references.bibtex(entry))}\n    ```\n\n'
     return f'<div class="source"><p>{references.reference(entry)}</p>{unsure}</div>\n\n{copied}'
 

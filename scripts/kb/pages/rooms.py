@@ -49,7 +49,9 @@ def note_list(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
     for note in sorted(notes, key=lambda n: evidence.names.title(n.path).casefold()):
         link = f'<a href="{relative(page, note.path)}">{inline(evidence.names.title(note.path))}</a>'
         status = f'<span class="status">{esc(note.status.replace("-", " "))}</span>' if note.status else ""
-        items.append(f'<li>{link} {_shapes(evidence, note, page)}<span class="summary">{inline(note.summary)}</span>{status}</li>')
+        items.append(
+            f'<li>{link} {_shapes(evidence, note, page)}<span class="summary">{inline(note.summary)}</span>{status}</li>'
+        )
     return f'<ul class="index">{"".join(items)}</ul>'
 
 
@@ -80,7 +82,9 @@ def _page(evidence: Evidence, path: str, text: str) -> Page:
 
 def _folded(markdown: str) -> str:
     """A room's contract, closed until somebody wants to write."""
-    inside = "\n".join(f"    {line}" if line else "" for line in markdown.strip().replace("\n## ", "\n### ").splitlines())
+    inside = "\n".join(
+        f"    {line}" if line else "" for line in markdown.strip().replace("\n## ", "\n### ").splitlines()
+    )
     return f'??? note "What a file in this room looks like"\n\n{inside.replace("    ## ", "    ### ", 1)}'
 
 
@@ -113,5 +117,7 @@ def counted_in(evidence: Evidence, room: str) -> str:
 
 def _shapes(evidence: Evidence, note: Note, page: str) -> str:
     to = partial(relative, page)
-    shapes = (components.standing_shape(evidence.standings[c.id], to) for c in note.claims if c.id in evidence.standings)
+    shapes = (
+        components.standing_shape(evidence.standings[c.id], to) for c in note.claims if c.id in evidence.standings
+    )
     return "".join(shapes)

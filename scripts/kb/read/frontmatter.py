@@ -65,7 +65,7 @@ def claims(path: str, front: FrontMatter) -> tuple[list[Claim], list[Problem]]:
     """The claims stated in a page's front matter."""
     stated, problems = [], []
     block = front.values.get("claims")
-    for name, body in (block.items() if isinstance(block, dict) else ()):
+    for name, body in block.items() if isinstance(block, dict) else ():
         at = Location(path, front.lines.get(("claims", str(name)), 1))
         found = _complaints_about_claim(path, front, name, body, at)
         problems += found

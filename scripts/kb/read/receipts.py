@@ -60,12 +60,16 @@ def _document(path: str, raw: bytes) -> tuple[dict[str, Any] | None, list[Proble
         document = json.loads(raw)
     except ValueError:
         return None, [_unreadable(path, "the receipt is cut short or not JSON")]
-    meta = document.get("receipt") or document.get("metadata", {}).get("receipt") if isinstance(document, dict) else None
+    meta = (
+        document.get("receipt") or document.get("metadata", {}).get("receipt") if isinstance(document, dict) else None
+    )
     if not isinstance(meta, dict):
         return None, [_unreadable(path, "this file is not a receipt")]
     if (version := meta.get("schema", 0)) > SCHEMA:
         hint = "update this engine, or rerun the notebook with this one"
-        return None, [Problem(Location(path), Rule.RECEIPT, f"the receipt has schema {version}, newer than {SCHEMA}", hint)]
+        return None, [
+            Problem(Location(path), Rule.RECEIPT, f"the receipt has schema {version}, newer than {SCHEMA}", hint)
+        ]
     return document, []
 
 

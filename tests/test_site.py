@@ -1,0 +1,234 @@
+"""The real site in a real browser: built strictly, opened light and dark, wide and at a phone's width."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+
+playwright = pytest.importorskip("playwright.sync_api")
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: make test installs it"),
+]
+
+PAGES = {
+    "home": "",
+    "claims": "claims/",
+    "claim": "claims/gradscaler-only-for-float16/",
+    "note": "notes/practices/loss-scaling/",
+    "paper": "papers/micikevicius2018mixed/",
+    "book": "notes/books/hardt2022patterns/",
+    "notebook": "notebooks/precision/loss_scaling/",
+    "kernel": "kernels/reductions/softmax/",
+    "library": "library/",
+    "room": "notes/",
+    "catalogue": "kernels/",
+    "path": "notes/path/learning-path/",
+    "tags": "tags/",
+    "404": "404.html",
+}
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The site, built as `make site` does, at a local address."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
+    subprocess.run(command, cwd=ROOT, check=True)
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/"
+    server.shutdown()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
+    with playwright.sync_playwright() as p:
+        opened = p.chromium.launch(
+            executable_path=CHROMIUM, args=[*flags, "--disable-component-update", "--disable-sync"]
+        )
+        yield opened
+        opened.close()
+
+
+class Visit:
+    """A page opened, and what it did: requests to other hosts, answers that failed, words in the console."""
+
+    def __init__(
+        self, browser: Any, address: str, path: str, *, scheme: str = "light", width: int = 1440, script: bool = True
+    ) -> None:
+        self.context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
+        )
+        self.page = self.context.new_page()
+        self.elsewhere: list[str] = []
+        self.failed: list[str] = []
+        self.said: list[str] = []
+        self.page.on(
+            "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else self.elsewhere.append(r.url)
+        )
+        self.page.on("response", lambda r: self.failed.append(r.url) if r.status >= 400 else None)
+        self.page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
+        self.page.on("pageerror", lambda e: self.said.append(str(e)))
+        self.page.goto(address + path, wait_until="networkidle")
+
+    def __enter__(self) -> Visit:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1440, 390])
+@pytest.mark.parametrize("kind", PAGES)
+def test_a_page_loads_nothing_from_elsewhere_fails_nowhere_and_fits(
+    browser: Any, address: str, kind: str, width: int, scheme: str
+) -> None:
+    with Visit(browser, address, PAGES[kind], scheme=scheme, width=width) as visit:
+        overflow = visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        faces = visit.page.evaluate("[...document.fonts].filter(f => f.status === 'loaded').map(f => f.family)")
+
+        assert visit.elsewhere == []
+        assert visit.failed == []
+        assert visit.said == []
+        assert overflow <= 0, f"{overflow} px too wide"
+        assert any("Source Serif 4" in face for face in faces)
+
+
+def test_each_scheme_has_its_own_colours_and_text_that_can_be_read(browser: Any, address: str) -> None:
+    colours = {}
+    for scheme in ("light", "dark"):
+        with Visit(browser, address, PAGES["note"], scheme=scheme) as visit:
+            colours[scheme] = visit.page.evaluate(
+                "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('.md-typeset p')).color]"
+            )
+
+    assert colours["light"] != colours["dark"]
+    for paper, ink in colours.values():
+        assert contrast(paper, ink) >= 7
+
+
+def test_badges_and_small_print_can_be_read(browser: Any, address: str) -> None:
+    for scheme in ("light", "dark"):
+        with Visit(browser, address, PAGES["claims"], scheme=scheme) as visit:
+            paper = visit.page.evaluate("getComputedStyle(document.body).backgroundColor")
+            for selector in (".badge", ".eyebrow", ".lede", "small, .filter output"):
+                ink = visit.page.evaluate(f"getComputedStyle(document.querySelector('{selector}')).color")
+                assert contrast(paper, ink) >= 4.5, (scheme, selector)
+
+
+def test_a_verdict_is_a_shape_and_a_word_not_only_a_colour(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["claims"]) as visit:
+        words = {text.strip() for text in visit.page.locator(".badge").all_inner_texts()}
+
+    assert words
+    assert all(len(word.split()) >= 2 for word in words), words
+
+
+def test_the_library_filters_and_sorts_without_a_server(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["library"]) as visit:
+        page = visit.page
+        shown = page.locator(".table.library tbody tr:visible")
+        everything = shown.count()
+        page.get_by_label("Filter the table").fill("flashattention")
+        assert 1 <= shown.count() < 20
+        page.get_by_label("Filter the table").fill("")
+        assert shown.count() == everything == 208
+        page.get_by_role("button", name="Year").click()
+        years = [
+            int(text)
+            for text in page.locator(".table.library tbody td:nth-child(2)").all_inner_texts()
+            if text.isdigit()
+        ]
+        assert years == sorted(years)
+        page.get_by_role("button", name="Year").click()
+        years = [
+            int(text)
+            for text in page.locator(".table.library tbody td:nth-child(2)").all_inner_texts()
+            if text.isdigit()
+        ]
+        assert years == sorted(years, reverse=True)
+
+
+def test_the_library_is_complete_without_a_script(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["library"], script=False) as visit:
+        assert visit.page.locator(".table.library tbody tr").count() == 208
+
+
+def test_search_finds_a_claim(browser: Any, address: str) -> None:
+    with Visit(browser, address, "") as visit:
+        visit.page.keyboard.press("/")
+        visit.page.keyboard.type("loss scaler")
+        visit.page.wait_for_selector(".md-search-result__item")
+        assert "scal" in visit.page.locator(".md-search-result__item").first.inner_text().lower()
+
+
+def test_mathematics_is_drawn_without_a_script(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["kernel"], script=False) as visit:
+        box = visit.page.locator("math").first.bounding_box()
+
+    assert box
+    assert box["width"] > 50
+
+
+def test_the_whole_site_can_be_walked_by_keyboard_from_its_header(browser: Any, address: str) -> None:
+    with Visit(browser, address, "") as visit:
+        reached = set()
+        for _ in range(14):
+            visit.page.keyboard.press("Tab")
+            reached.add(visit.page.evaluate("document.activeElement.textContent.trim()"))
+
+    assert {"Claims", "Papers", "Notes", "Notebooks", "Kernels", "Library"} <= reached
+
+
+def test_a_visit_within_the_site_keeps_working(browser: Any, address: str) -> None:
+    """Material swaps pages without loading: tables must still be filterable after that."""
+    with Visit(browser, address, "") as visit:
+        visit.page.locator(".rooms a", has_text="Library").click()
+        visit.page.wait_for_selector(".table.library")
+        visit.page.wait_for_selector(".filter input")
+        assert visit.said == []
+        assert visit.elsewhere == []
+
+
+def test_a_note_prints_with_its_references_and_without_the_frame(browser: Any, address: str, tmp_path: Path) -> None:
+    with Visit(browser, address, PAGES["note"]) as visit:
+        visit.page.emulate_media(media="print")
+        assert not visit.page.locator(".md-header").is_visible()
+        assert visit.page.locator("ul.references").is_visible()
+        visit.page.pdf(path=str(tmp_path / "note.pdf"))
+
+    assert (tmp_path / "note.pdf").read_bytes().startswith(b"%PDF")
+
+
+def contrast(one: str, other: str) -> float:
+    """WCAG's ratio of two CSS colours."""
+
+    def luminance(colour: str) -> float:
+        channels = [float(n) / 255 for n in colour[colour.index("(") + 1 : -1].replace(",", " ").split()[:3]]
+        linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
