@@ -25,7 +25,7 @@ TIERS = (
     ("names", "evidence.digest", "evidence.receipts", "kernels.proofs", "kernels.gate"),
     ("evidence.verdicts", "evidence.run", "load"),
     ("kernels.prove", "evidence.verify", "checks", "components", "outputs"),
-    ("pages", "markdown", "mathml", "fonts"),
+    ("pages", "markdown", "mathml", "diagrams", "fonts"),
     ("author",),
     ("plugin", "cli"),
 )

@@ -100,6 +100,17 @@ def test_a_formula_that_is_none_is_reported_and_shown(html, caplog) -> None:  # 
     assert "not a formula" in caplog.text
 
 
+def test_a_diagram_becomes_svg_in_the_sites_colours() -> None:
+    from kb.diagrams import fence
+
+    made = fence("graph LR\n  a[one] -->|why| b{two}\n", "mermaid", "mermaid", {}, None)
+
+    assert made.startswith('<figure class="diagram" role="img" aria-label="Diagram: one, why, two"><svg aria-hidden="true"')
+    assert "var(--tint)" in made
+    assert "<script" not in made
+    assert "#1c1b19" not in made.lower()
+
+
 @pytest.mark.parametrize("text", ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{7*7}}", "*x*"])
 def test_what_is_looked_up_is_escaped(html, text: str) -> None:  # type: ignore[no-untyped-def]
     for made in (html(f"[[{text}]]"), html(f"[@goldberg1991what, {text}]")):

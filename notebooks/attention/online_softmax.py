@@ -190,9 +190,7 @@ def largest(function, n):
 lengths = (512, 1024, 2048, 4096)
 naive, tiled = ([largest(function, n) for n in lengths] for function in (attention, tiled_attention))
 for n, whole, part in zip(lengths, naive, tiled, strict=True):
-    print(
-        f"N {n:4}  naive {whole:10,} = {whole / n**2:.2f} N²  tiled {part:7,} = {part / (64 * n):.2f} · 64 N"
-    )
+    print(f"N {n:4}  naive {whole:10,} = {whole / n**2:.2f} N²  tiled {part:7,} = {part / (64 * n):.2f} · 64 N")
 
 # %%
 figure, axes = plt.subplots()
@@ -302,14 +300,15 @@ for backend in (SDPBackend.FLASH_ATTENTION, SDPBackend.MATH):
 # %%
 COMPILER = """
 import dataclasses, json, sys
-from kb.kernels import Case, gate
+from kb.kernels import Case
+from kb.kernels.gate import compile_for
 from kernels.attention import flash_forward as flash
 
 def compiled(queries, keys, architecture):
-    flash.TILES[2], gate.ARCHITECTURES = (queries, keys, 8, 2), (architecture,)
+    flash.TILES[2] = (queries, keys, 8, 2)
     case = Case({"batch": 1, "heads": 8, "N": 1024, "D": 128, "causal": True})
-    report = gate.compile_everywhere(dataclasses.replace(flash.SPEC, tuned=case, tuned_dtype="float16"))
-    return report[f"sm_{architecture}"]["flash_forward_kernel"]
+    spec = dataclasses.replace(flash.SPEC, tuned=case, tuned_dtype="float16")
+    return compile_for(spec, architecture)["flash_forward_kernel"]
 
 print(json.dumps([compiled(*job) for job in json.loads(sys.argv[1])]))
 """

@@ -63,15 +63,13 @@ def nearest(weights, update):
 
 
 def descend(keep, compute=BF16, rate=1e-3, subtract=nearest, steps=3000):
-    """The last weights, the errors every ten steps, and the last step at which any weight changed."""
-    weights, errors, moved = torch.ones(32, 1, dtype=keep), [], 0
+    """The weights after training, and the last step at which any of them changed."""
+    weights, moved = torch.ones(32, 1, dtype=keep), 0
     for step in range(steps):
-        if step % 10 == 0:
-            errors.append(error(weights))
         new = subtract(weights, rate * gradient(weights, compute))
         moved = moved if torch.equal(new, weights) else step
         weights = new
-    return weights, errors, moved
+    return weights, moved
 
 
 # %%
@@ -80,7 +78,7 @@ ways = {
     "bfloat16, weights in float32": descend(F32),
     "bfloat16, weights too": descend(BF16),
 }
-for name, (weights, _, moved) in ways.items():
+for name, (weights, moved) in ways.items():
     print(f"{name:30} error {error(weights):8.4f}   last change at step {moved}")
 
 # %% [markdown]
@@ -89,7 +87,7 @@ for name, (weights, _, moved) in ways.items():
 
 # %%
 exact = error(ways["float32"][0])
-stuck, _, stopped = ways["bfloat16, weights too"]
+stuck, stopped = ways["bfloat16, weights too"]
 ends = {"a rate of 0.001": error(stuck), "a rate of 0.1": error(descend(BF16, rate=0.1)[0])}
 
 claim(
@@ -114,11 +112,13 @@ claim(
 rates = [1e-3, 3e-3, 1e-2, 3e-2, 1e-1, 3e-1]
 figure, axes = plt.subplots()
 for name, keep in (("weights in bfloat16", BF16), ("weights in float32", F32)):
-    axes.loglog(rates, [error(descend(keep, rate=rate)[0]) for rate in rates], "o-", label=name)
+    errors = [error(descend(keep, rate=rate)[0]) for rate in rates]
+    axes.loglog(rates, errors, "o-", label=name)
 axes.set_xlabel("learning rate")
 axes.set_ylabel("error after 3000 steps")
 axes.set_title("With bfloat16 weights a smaller learning rate ends worse")
 axes.legend()
+plt.show()
 
 # %% [markdown]
 # ## Where it stops
@@ -163,6 +163,7 @@ axes.set_ylabel("update ÷ distance to the next number")
 axes.set_yscale("log")
 axes.set_title("It stops when no update gets a weight halfway")
 axes.legend(loc="lower right")
+plt.show()
 
 # %% [markdown]
 # ## Two cures
@@ -182,7 +183,8 @@ def stochastic(weights, update):
 
 
 torch.manual_seed(0)
-rounding = {"stochastic": error(descend(BF16, subtract=stochastic)[0]), "to nearest": error(stuck)}
+unstuck, _ = descend(BF16, subtract=stochastic)
+rounding = {"stochastic": error(unstuck), "to nearest": error(stuck)}
 rounding
 
 # %%
@@ -206,7 +208,7 @@ claim(
 
 # %%
 def dtypes(cast):
-    """Of a layer trained for one step in bfloat16, by autocast or by casting the layer: what is kept in which dtype."""
+    """What is kept in which dtype, after one step under autocast or of a layer that was cast."""
     layer, x = nn.Linear(8, 8), torch.randn(4, 8)
     if cast:
         layer, x = layer.bfloat16(), x.bfloat16()
@@ -216,18 +218,19 @@ def dtypes(cast):
     out.float().square().sum().backward()
     optimizer.step()
     moment = optimizer.state[layer.weight]["exp_avg"]
-    kept = {"output": out, "weight": layer.weight, "gradient": layer.weight.grad, "moment": moment}
+    kept = dict(output=out, weight=layer.weight, gradient=layer.weight.grad, moment=moment)
     return {name: tensor.dtype for name, tensor in kept.items()}
 
 
 kept = {"autocast": dtypes(cast=False), "layer.bfloat16()": dtypes(cast=True)}
 for name, found in kept.items():
-    print(f"{name:18}", ", ".join(f"{what} {dtype}".replace("torch.", "") for what, dtype in found.items()))
+    print(f"{name:16}", *(f"  {what} {dtype}" for what, dtype in found.items()))
+
 
 # %%
 def keeps_float32(how):
     """What flows is bfloat16, and what stays is float32."""
-    return kept[how]["output"] == BF16 and all(kept[how][name] == F32 for name in ("weight", "gradient", "moment"))
+    return kept[how] == dict(output=BF16, weight=F32, gradient=F32, moment=F32)
 
 
 def bytes_a_weight(how):

@@ -27,8 +27,6 @@ import torch
 
 from kb import claim
 
-torch.manual_seed(0)
-
 # %% [markdown]
 # ## The noise that is left
 #
@@ -49,21 +47,25 @@ def hovering(rate, batch, chains=20_000, steps=400):
     return w.var().item()
 
 
+torch.manual_seed(0)
 SETTINGS = [(0.1, 1), (0.1, 2), (0.05, 1), (0.2, 4), (0.4, 8)]
-FORMULAS = {"η / B(2−η)": lambda eta, b: eta / (b * (2 - eta)), "η / B": lambda eta, b: eta / b}
-
 measured = {setting: hovering(*setting) for setting in SETTINGS}
 for (eta, b), variance in measured.items():
-    print(f"η {eta:<5} B {b}   variance {variance:.4f}   ÷ predicted {variance / FORMULAS['η / B(2−η)'](eta, b):.3f}")
+    ratio = variance / (eta / (b * (2 - eta)))
+    print(f"η {eta:<5} B {b}   variance {variance:.4f}   ÷ predicted {ratio:.3f}")
 
 # %% [markdown]
 # The control is the formula as it is often remembered, without the $2-\eta$.
 
 
 # %%
-def worst(formula):
+FORMULAS = {"η / B(2−η)": lambda eta, b: eta / (b * (2 - eta)), "η / B": lambda eta, b: eta / b}
+
+
+def worst(name):
     """The largest relative error of a formula over all settings."""
-    return max(abs(FORMULAS[formula](*setting) / variance - 1) for setting, variance in measured.items())
+    formula = FORMULAS[name]
+    return max(abs(formula(*setting) / measured[setting] - 1) for setting in SETTINGS)
 
 
 claim(
@@ -131,7 +133,9 @@ def simulated(name, chains=5000):
 # %%
 ends = {name: simulated(name) for name in SCHEDULES}
 for name, end in ends.items():
-    print(f"{name:24} {len(list(steps_of(name))):4} steps   E[w²] {end:.4f}   ÷ predicted {end / expected(name)[-1]:.3f}")
+    ratio = end / expected(name)[-1]
+    steps = len(expected(name)) - 1
+    print(f"{name:24} {steps:4} steps   E[w²] {end:.4f}   ÷ predicted {ratio:.3f}")
 
 # %%
 figure, axes = plt.subplots(figsize=(6.4, 3.8))
@@ -142,6 +146,7 @@ axes.set_xlabel("samples seen")
 axes.set_ylabel("E[w²]")
 axes.set_title("A growing batch ends low, and so does a falling rate")
 axes.legend(ncols=2, loc="upper right")
+plt.show()
 
 # %% [markdown]
 # Growing ends lower than either constant batch; shrinking, the same three batches in the other order, does not.
@@ -189,8 +194,8 @@ claim(
 def noise_scales(label_noise, steps=61, rate=0.05):
     """tr Σ / |G|² before each step of gradient descent on a linear regression."""
     torch.manual_seed(0)
-    x, truth = torch.randn(4096, 20, dtype=torch.float64), torch.randn(20, dtype=torch.float64)
-    y, w, scales = x @ truth + label_noise * torch.randn(4096, dtype=torch.float64), torch.zeros_like(truth), []
+    x, truth, noise = (torch.randn(size, dtype=torch.float64) for size in ((4096, 20), 20, 4096))
+    y, w, scales = x @ truth + label_noise * noise, torch.zeros_like(truth), []
     for _ in range(steps):
         each = 2 * (x @ w - y)[:, None] * x
         mean = each.mean(0)
@@ -201,7 +206,7 @@ def noise_scales(label_noise, steps=61, rate=0.05):
 
 scales = {"noisy labels": noise_scales(0.5), "exact labels": noise_scales(0.0)}
 for step in (0, 10, 20, 40, 60):
-    print(f"step {step:2}", *(f"  {name} {values[step]:8,.0f}" for name, values in scales.items()))
+    print(f"step {step:2}", *(f"  {labels} {scales[labels][step]:8,.0f}" for labels in scales))
 
 # %%
 claim(
@@ -224,6 +229,7 @@ axes.set_xlabel("step of gradient descent")
 axes.set_ylabel("gradient noise scale (samples)")
 axes.set_title("Near the minimum it takes more samples to see the way")
 axes.legend()
+plt.show()
 
 # %% [markdown]
 # ## Exercises

@@ -26,6 +26,7 @@ from typing import NamedTuple
 import matplotlib.pyplot as plt
 import torch
 from torch import nn
+from torch.optim.lr_scheduler import ConstantLR, CosineAnnealingLR
 
 from kb import claim
 
@@ -46,10 +47,10 @@ TRAIN, HELD_OUT = slice(0, 512), slice(512, 1024)
 def fresh(norm=nn.BatchNorm1d, dropout=0.2, cosine=True):
     """The parts of a run that have a state, as a script makes them when it starts."""
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(16, 64), norm(64), nn.ReLU(), nn.Dropout(dropout), nn.Linear(64, 4))
+    hidden = (norm(64), nn.ReLU(), nn.Dropout(dropout))
+    model = nn.Sequential(nn.Linear(16, 64), *hidden, nn.Linear(64, 4))
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    schedules = torch.optim.lr_scheduler
-    scheduler = schedules.CosineAnnealingLR(optimizer, EPOCHS) if cosine else schedules.ConstantLR(optimizer, 1.0)
+    scheduler = CosineAnnealingLR(optimizer, EPOCHS) if cosine else ConstantLR(optimizer, 1.0)
     scaler = torch.amp.GradScaler("cpu", growth_interval=30)
     return {"model": model, "optimizer": optimizer, "scheduler": scheduler, "scaler": scaler}
 
@@ -122,7 +123,7 @@ def resume(checkpoint, without=(), **kind):
     saved = torch.load(io.BytesIO(checkpoint))
     parts = fresh(**kind)
     torch.manual_seed(12345)
-    if "buffers" in without:  # a file that lacks them, loaded with strict=False, leaves those of a fresh model
+    if "buffers" in without:  # what strict=False makes of a file that lacks them
         saved["model"] |= dict(parts["model"].named_buffers())
     for name in parts.keys() - set(without):
         parts[name].load_state_dict(saved[name])
@@ -141,9 +142,9 @@ def stopped_and_resumed(without=(), shuffle=True, **kind):
 
 
 def gap(a, b):
-    """The largest difference between two models' states: parameters, and buffers that are not counters."""
-    states = zip(a["model"].state_dict().values(), b["model"].state_dict().values(), strict=True)
-    return max((x - y).abs().max().item() for x, y in states if x.is_floating_point())
+    """The largest difference between two models' states, parameters and buffers."""
+    one, other = a["model"].state_dict(), b["model"].state_dict()
+    return max((one[name] - other[name]).abs().max().item() for name in one if "num_" not in name)
 
 
 # %% [markdown]
@@ -162,7 +163,7 @@ MISSING = {
 runs = {name: stopped_and_resumed(without) for name, without in MISSING.items()}
 gaps = {name: gap(parts, other) for name, (other, _) in runs.items()}
 for name, (_, its_log) in runs.items():
-    print(f"{name:16} largest difference {gaps[name]:.4f}   last training loss {its_log[-1].train:.3f}")
+    print(f"{name:16} largest difference {gaps[name]:.4f}   last loss {its_log[-1].train:.3f}")
 
 # %% [markdown]
 # *With everything saved, ten epochs are five and five.* Losses and weights are equal, not close.
@@ -197,6 +198,7 @@ axes.set_xlabel("largest difference in the final state of the model")
 axes.set_ylabel("missing in the checkpoint")
 axes.set_title("Every part but the scaler changes the final model")
 axes.grid(axis="y", visible=False)
+plt.show()
 
 # %% [markdown]
 # Two things deserve a second look.
@@ -246,7 +248,7 @@ claim(
 # Every state was restored, so each step is right; only there are too many of them, under names already taken.
 
 # %%
-numbers = {name: [row.epoch for row in runs[name][1]] for name in ("nothing missing", "epoch")}
+numbers = {name: [row.epoch for row in its_log] for name, (_, its_log) in runs.items()}
 claim(
     "checkpoint-missing-epoch-corrupts-curves",
     test=lambda missing: len(set(numbers[missing])) < len(numbers[missing]),
@@ -260,13 +262,13 @@ claim(
 
 # %%
 figure, axes = plt.subplots()
-for name, label in (("epoch", "checkpoint without the epoch"), ("nothing missing", "complete checkpoint")):
-    rows = runs[name][1]
-    axes.plot([row.epoch for row in rows], [row.train for row in rows], "o-", label=label)
+for name in ("epoch", "nothing missing"):
+    axes.plot(numbers[name], [row.train for row in runs[name][1]], "o-", label=name)
 axes.set_xlabel("epoch, as logged")
 axes.set_ylabel("training loss")
 axes.set_title("Without the epoch's number the curve folds back on itself")
-axes.legend()
+axes.legend(title="missing in the checkpoint")
+plt.show()
 
 # %% [markdown]
 # ## Without BatchNorm's buffers
@@ -275,10 +277,18 @@ axes.legend()
 # The averages are buffers, not parameters: saving `model.parameters()`, or loading with `strict=False`, loses them.
 # **Predict:** what does the training loss do, and what does the held-out loss do?
 
+
 # %%
+def equal(a, b):
+    """Of two logs, by epoch: whether the training losses are equal, and whether the held-out losses are."""
+    rows = list(zip(a, b, strict=True))
+    return [x.train == y.train for x, y in rows], [x.held_out == y.held_out for x, y in rows]
+
+
 lost, lost_log = stopped_and_resumed(("buffers",))
-print("training loss equal: ", [a.train == b.train for a, b in zip(log, lost_log, strict=True)])
-print("held-out loss equal: ", [a.held_out == b.held_out for a, b in zip(log, lost_log, strict=True)])
+same_train, same_held_out = equal(log, lost_log)
+print("training loss equal:", same_train)
+print("held-out loss equal:", same_held_out)
 
 # %% [markdown]
 # The training loss cannot notice: nothing that training computes reads a running average.
@@ -287,11 +297,10 @@ print("held-out loss equal: ", [a.held_out == b.held_out for a, b in zip(log, lo
 
 # %%
 def silently_differs(norm):
-    """Resumed without buffers: the training losses are equal bit for bit, and the held-out losses are not."""
+    """Resumed without buffers: training losses are equal bit for bit, held-out losses are not."""
     whole = run(fresh(norm), range(EPOCHS))
-    broken = stopped_and_resumed(("buffers",), norm=norm)[1]
-    pairs = list(zip(whole, broken, strict=True))
-    return all(a.train == b.train for a, b in pairs) and any(a.held_out != b.held_out for a, b in pairs)
+    train, held_out = equal(whole, stopped_and_resumed(("buffers",), norm=norm)[1])
+    return all(train) and not all(held_out)
 
 
 claim(
@@ -302,19 +311,20 @@ claim(
     held_out=log[STOP].held_out,
     held_out_lost=lost_log[STOP].held_out,
     buffers_differ=gap(parts, lost),
-    train_losses_equal=sum(a.train == b.train for a, b in zip(log, lost_log, strict=True)),
+    train_losses_equal=sum(same_train),
 )
 
 # %%
 figure, axes = plt.subplots()
 epochs = range(EPOCHS)
-axes.plot(epochs, [row.held_out for row in lost_log], "o-", label="held out, buffers lost at epoch 5")
-axes.plot(epochs, [row.held_out for row in log], "o-", label="held out, complete checkpoint")
+axes.plot(epochs, [row.held_out for row in lost_log], "o-", label="held out, buffers lost")
+axes.plot(epochs, [row.held_out for row in log], "o-", label="held out, complete")
 axes.plot(epochs, [row.train for row in lost_log], "--", label="training, both")
 axes.set_xlabel("epoch")
 axes.set_ylabel("loss")
 axes.set_title("Lost buffers show in the held-out loss and nowhere else")
 axes.legend()
+plt.show()
 
 # %% [markdown]
 # ## Exercises

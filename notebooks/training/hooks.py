@@ -44,7 +44,7 @@ LABELS = (INPUTS @ torch.randn(WIDTH, 10)).argmax(-1)
 
 
 def stack(activation, gain):
-    """Ten layers of one width; each weight has variance gain ÷ width, so that a layer keeps the size of a signal."""
+    """Ten layers whose weights have variance gain ÷ width, so that each keeps the size of a signal."""
     torch.manual_seed(0)
     layers = []
     for _ in range(DEPTH):
@@ -69,7 +69,7 @@ def train(model, steps=150):
 
 KINDS = {"sigmoid": (nn.Sigmoid, 1), "tanh": (nn.Tanh, 1), "ReLU": (nn.ReLU, 2)}
 losses = {name: train(stack(*kind)) for name, kind in KINDS.items()}
-print(f"guessing {math.log(10):.3f} ", {name: round(loss, 3) for name, loss in losses.items()})
+print(f"guessing {math.log(10):.3f}", *(f"  {name} {loss:.3f}" for name, loss in losses.items()))
 
 # %% [markdown]
 # The sigmoid network is where it began: its loss is that of guessing among ten classes, ln 10.
@@ -85,23 +85,21 @@ print(f"guessing {math.log(10):.3f} ", {name: round(loss, 3) for name, loss in l
 # %%
 @contextmanager
 def watched(model):
-    """While it is open, each pass fills a table: what every layer does to the signal and to the gradient."""
-    table = {index: {} for index in range(len(model))}
+    """While it is open, a pass fills a table: what each layer does to the signal and the gradient."""
+    rows = {layer: {} for layer in model}
 
-    def forward(row):
-        return lambda layer, inputs, output: row.update(
-            spread=output.std().item(), zeros=(output == 0).float().mean().item()
-        )
+    def forward(layer, inputs, output):
+        rows[layer]["spread"] = output.std().item()
+        rows[layer]["zeros"] = (output == 0).float().mean().item()
 
-    def backward(row):
-        return lambda layer, before, after: row.update(
-            gradient=after[0].norm().item(), passes=(before[0].norm() / after[0].norm()).item()
-        )
+    def backward(layer, before, after):
+        rows[layer]["gradient"] = after[0].norm().item()
+        rows[layer]["passes"] = (before[0].norm() / after[0].norm()).item()
 
-    hooks = [layer.register_forward_hook(forward(table[i])) for i, layer in enumerate(model)]
-    hooks += [layer.register_full_backward_hook(backward(table[i])) for i, layer in enumerate(model)]
+    hooks = [layer.register_forward_hook(forward) for layer in model]
+    hooks += [layer.register_full_backward_hook(backward) for layer in model]
     try:
-        yield table
+        yield list(rows.values())
     finally:
         for hook in hooks:
             hook.remove()
@@ -109,7 +107,7 @@ def watched(model):
 
 # %%
 def look(model):
-    """The table after one pass; the inputs ask for a gradient too, or the first layer would have none to pass on."""
+    """The table after one pass. The inputs ask for a gradient, or the first layer had none to pass on."""
     with watched(model) as table:
         F.cross_entropy(model(INPUTS.clone().requires_grad_()), LABELS).backward()
     return table
@@ -118,7 +116,7 @@ def look(model):
 tables = {name: look(stack(*kind)) for name, kind in KINDS.items()}
 for index in (0, 1, 8, 9, 18, 19):
     row = tables["sigmoid"][index]
-    print(f"{index:2}  gradient {row['gradient']:.1e}  passes on {row['passes']:.2f}  spread {row['spread']:.3f}")
+    print(f"{index:2}", "  ".join(f"{what} {row[what]:.2g}" for what in ("gradient", "passes", "spread")))
 
 # %% [markdown]
 # **Predict:** a sigmoid's slope is at most ¼, and the layers keep sizes as they are.
@@ -126,20 +124,28 @@ for index in (0, 1, 8, 9, 18, 19):
 # By which factor does the gradient shrink?
 
 # %%
-LINEAR = range(0, 2 * DEPTH, 2)
-ratios = {name: table[LINEAR[0]]["gradient"] / table[LINEAR[-1]]["gradient"] for name, table in tables.items()}
+LINEAR, ACTIVATION = slice(0, 2 * DEPTH, 2), slice(1, 2 * DEPTH, 2)
+
+
+def column(table, which, what):
+    return [row[what] for row in table[which]]
+
+
+gradients = {name: column(table, LINEAR, "gradient") for name, table in tables.items()}
+ratios = {name: gradient[0] / gradient[-1] for name, gradient in gradients.items()}
 predicted = 0.25 ** (DEPTH - 1)
 print({name: f"{ratio:.2g}" for name, ratio in ratios.items()})
-print(f"predicted at most {predicted:.2g}, measured ÷ predicted {ratios['sigmoid'] / predicted:.2f}")
+print(f"predicted {predicted:.2g}, measured ÷ predicted {ratios['sigmoid'] / predicted:.2f}")
 
 # %%
 figure, axes = plt.subplots()
-for name, table in tables.items():
-    axes.semilogy(range(1, DEPTH + 1), [table[i]["gradient"] for i in LINEAR], "o-", label=name)
+for name, gradient in gradients.items():
+    axes.semilogy(range(1, DEPTH + 1), gradient, "o-", label=name)
 axes.set_xlabel("layer")
 axes.set_ylabel("norm of the gradient")
 axes.set_title("Each sigmoid passes on less than a quarter of the gradient")
 axes.legend()
+plt.show()
 
 # %%
 claim(
@@ -157,12 +163,12 @@ claim(
 )
 
 # %% [markdown]
-# The column *passes on* says who it is: each linear layer passes on about all of the gradient, each sigmoid a quarter.
+# The column *passes* says who it is: each linear layer passes on about all of the gradient, each sigmoid a quarter.
 # Initialising the layers better would not help; replacing the activation does.
 
 # %%
-shares = {name: [table[i]["passes"] for i in range(1, 2 * DEPTH, 2)] for name, table in tables.items()}
-for name, share in shares.items():
+for name, table in tables.items():
+    share = column(table, ACTIVATION, "passes")
     print(f"{name:8} an activation passes on {min(share):.2f} to {max(share):.2f}")
 
 # %% [markdown]
@@ -175,25 +181,25 @@ for name, share in shares.items():
 
 # %%
 def suspect(table):
-    """The position of the linear layer that passes on least; none, if it is not far below the others."""
-    passes = {layer: table[i]["passes"] for layer, i in enumerate(LINEAR)}
-    usual = sorted(passes.values())[len(passes) // 2]
-    least = min(passes, key=passes.get)
-    return least if passes[least] < usual / 10 else None
+    """The place of the linear layer that passes on least; none, if it is not far below the others."""
+    passes = column(table, LINEAR, "passes")
+    least, usual = min(passes), sorted(passes)[DEPTH // 2]
+    return passes.index(least) if least < usual / 10 else None
 
 
 def with_fault(place, factor):
     model = stack(nn.ReLU, 2)
     with torch.no_grad():
-        model[LINEAR[place]].weight.mul_(factor)
+        model[2 * place].weight.mul_(factor)
     return model
 
 
 # %%
 FAULTS = {"weights × 0.01": 0.01, "weights × 1": 1.0}
-named = {fault: [suspect(look(with_fault(p, factor))) for p in range(DEPTH)] for fault, factor in FAULTS.items()}
-for fault, suspects in named.items():
-    print(f"{fault:15} named {suspects}")
+named = {}
+for fault, factor in FAULTS.items():
+    named[fault] = [suspect(look(with_fault(place, factor))) for place in range(DEPTH)]
+    print(f"{fault:15} named {named[fault]}")
 
 # %%
 claim(
@@ -210,7 +216,8 @@ claim(
 # The loss could not have told: with all biases zero, the ten faulty networks begin with one and the same loss.
 
 # %%
-{round(F.cross_entropy(with_fault(place, 0.01)(INPUTS), LABELS).item(), 4) for place in range(DEPTH)}
+faulty = [with_fault(place, 0.01) for place in range(DEPTH)]
+{round(F.cross_entropy(model(INPUTS), LABELS).item(), 4) for model in faulty}
 
 # %% [markdown]
 # ## A dead layer
@@ -222,18 +229,20 @@ claim(
 dead = stack(nn.ReLU, 2)
 with torch.no_grad():
     dead[8].bias.fill_(-100)
-table = look(dead)
-print("share of zeros after each ReLU:", [round(table[i]["zeros"], 2) for i in range(1, 2 * DEPTH, 2)])
+zeros = {"healthy": column(tables["ReLU"], ACTIVATION, "zeros")}
+zeros["one dead layer"] = column(look(dead), ACTIVATION, "zeros")
+print("share of zeros after each ReLU:", [round(share, 2) for share in zeros["one dead layer"]])
 
 # %%
 figure, axes = plt.subplots()
-for name, these in (("healthy", tables["ReLU"]), ("one dead layer", table)):
-    axes.plot(range(1, DEPTH + 1), [these[i]["zeros"] for i in range(1, 2 * DEPTH, 2)], "o-", label=name)
+for name, shares in zeros.items():
+    axes.plot(range(1, DEPTH + 1), shares, "o-", label=name)
 axes.set_xlabel("layer")
 axes.set_ylabel("share of zeros after the ReLU")
 axes.set_ylim(0, 1.05)
 axes.set_title("The first full row of zeros is the dead layer")
 axes.legend()
+plt.show()
 
 # %% [markdown]
 # After a dead layer the biases alone speak, which are zero here, so all later layers are silent as well: the first is the

@@ -39,8 +39,9 @@ SMALL, LARGE = 32, 224
 
 # %%
 def distances(n, generator):
-    """Coordinates of every pixel relative to a random centre and size, and the distance from it."""
-    y, x = torch.meshgrid(torch.linspace(-1, 1, SMALL), torch.linspace(-1, 1, SMALL), indexing="ij")
+    """How far each pixel is from a random centre, across, down and as the crow flies, in radii."""
+    line = torch.linspace(-1, 1, SMALL)
+    y, x = torch.meshgrid(line, line, indexing="ij")
     centre = 0.6 * torch.rand(2, n, 1, 1, generator=generator) - 0.3
     radius = 0.35 + 0.2 * torch.rand(n, 1, 1, generator=generator)
     u, v = (x - centre[0]) / radius, (y - centre[1]) / radius
@@ -56,8 +57,8 @@ def shapes(n, seed):
     cross = (u < 0.35) & (v < 1.1) | (v < 0.35) & (u < 1.1)
     masks = torch.stack([d < 1, (u < 0.9) & (v < 0.9), (d < 1) & (d > 0.55), cross])
     mask = masks[label, torch.arange(n)].float()[:, None]
-    dark, light = 0.3 * torch.rand(2, n, 3, 1, 1, generator=generator) + torch.tensor([0.0, 0.6]).view(2, 1, 1, 1, 1)
-    return dark + (light - dark) * mask, label
+    dark, light = 0.3 * torch.rand(2, n, 3, 1, 1, generator=generator)
+    return dark + (0.6 + light - dark) * mask, label
 
 
 # %% [markdown]
@@ -112,8 +113,8 @@ def resized(x, mode="bilinear"):
 def gap(name, mode):
     """How far the two orders are apart, relative to the size of the image."""
     operation = OPERATIONS[name]
-    resize_first, resize_last = operation(resized(SOME, mode)), resized(operation(SOME), mode)
-    return ((resize_first - resize_last).norm() / resize_last.norm()).item()
+    first, last = operation(resized(SOME, mode)), resized(operation(SOME), mode)
+    return ((first - last).norm() / last.norm()).item()
 
 
 SOME, _ = shapes(8, seed=2)
@@ -123,14 +124,17 @@ for name, (bilinear, nearest) in gaps.items():
 
 # %%
 figure, axes = plt.subplots(figsize=(6.4, 4.0))
-for shift, mode, column in ((-0.2, "bilinear", 0), (0.2, "nearest", 1)):
-    axes.barh([i + shift for i in range(len(gaps))], [g[column] for g in gaps.values()], height=0.38, label=mode)
-axes.set_yticks(range(len(gaps)), gaps)
+places = torch.arange(len(gaps))
+bilinear, nearest = zip(*gaps.values(), strict=True)
+axes.barh(places - 0.2, bilinear, height=0.38, label="bilinear")
+axes.barh(places + 0.2, nearest, height=0.38, label="nearest")
+axes.set_yticks(places, gaps)
 axes.invert_yaxis()
 axes.set_xlabel("relative difference of the two orders")
 axes.set_title("What has a size in pixels minds the order")
 axes.legend(loc="lower right")
 axes.grid(axis="y", visible=False)
+plt.show()
 
 # %% [markdown]
 # *What has a scale in pixels differs in both modes; what has none does not differ at all.*
@@ -159,26 +163,29 @@ claim(
 # Interpolation invents values at every edge, and a non-linear operation treats those differently.
 
 # %%
+BETWEEN = ("threshold", "8 grey levels", "shuffle a 4 × 4 grid")
+
 claim(
     "pointwise-commutes-with-nearest",
-    test=lambda mode: gap("threshold", mode) == gap("8 grey levels", mode) == gap("shuffle a 4 × 4 grid", mode) == 0,
+    test=lambda mode: all(gap(name, mode) == 0 for name in BETWEEN),
     on="nearest",
     control="bilinear",
     threshold=gaps["threshold"][0],
     levels=gaps["8 grey levels"][0],
     grid=gaps["shuffle a 4 × 4 grid"][0],
-    nearest=max(gaps[name][1] for name in ("threshold", "8 grey levels", "shuffle a 4 × 4 grid")),
+    nearest=max(gaps[name][1] for name in BETWEEN),
 )
 
 # %%
 one = SOME[:1]
 figure, axes = plt.subplots()
-for label, image in {"hole, then resize": resized(hole(one)), "resize, then hole": hole(resized(one))}.items():
-    axes.plot(image[0].mean(0)[LARGE // 2], label=label)
+axes.plot(resized(hole(one))[0].mean(0)[LARGE // 2], label="hole, then resize")
+axes.plot(hole(resized(one))[0].mean(0)[LARGE // 2], label="resize, then hole")
 axes.set_xlabel("pixel of the middle row of one image")
 axes.set_ylabel("brightness")
 axes.set_title("One hole of 8 pixels, a quarter of the side or a 28th")
 axes.legend(loc="upper right")
+plt.show()
 
 # %% [markdown]
 # ## A study whose verdict depends on the order
@@ -189,11 +196,11 @@ axes.legend(loc="upper right")
 
 # %%
 torch.manual_seed(0)
-model = nn.Sequential(
-    *(nn.Conv2d(3, 16, 7, stride=7), nn.ReLU(), nn.Conv2d(16, 32, 3, stride=2, padding=1), nn.ReLU()),
-    *(nn.Conv2d(32, 32, 3, stride=2, padding=1), nn.ReLU(), nn.Conv2d(32, 32, 3, stride=2, padding=1), nn.ReLU()),
-    *(nn.Flatten(), nn.Linear(512, 4)),
-)
+layers = [nn.Conv2d(3, 16, 7, stride=7), nn.ReLU()]
+for wide in (16, 32, 32):
+    layers += [nn.Conv2d(wide, 32, 3, stride=2, padding=1), nn.ReLU()]
+model = nn.Sequential(*layers, nn.Flatten(), nn.Linear(512, 4))
+
 images, labels = shapes(768, seed=0)
 images = resized(images)
 optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -227,6 +234,7 @@ axes.set_ylabel("accuracy")
 axes.set_ylim(0, 1.03)
 axes.set_title("Robust in one order, and not in the other")
 axes.legend(loc="center left")
+plt.show()
 
 # %% [markdown]
 # Noise on the large image has a fine grain, and the first layer averages it over 7 × 7 pixels.
@@ -265,7 +273,7 @@ PAIRS = {
 
 @torch.no_grad()
 def through(*layers):
-    """The output of the layers in this order, on the same input and with the same random numbers."""
+    """The output of the layers in this order, on the same input, with the same random numbers."""
     torch.manual_seed(0)
     return nn.Sequential(*layers)(torch.randn(2, 4, 8, 8))
 
@@ -278,9 +286,10 @@ def is_silent_and_matters(pair):
 
 
 # %%
-changes = {pair: (through(f, g) - through(g, f)).abs().max().item() for pair, (f, g) in PAIRS.items()}
-for pair, change in changes.items():
-    print(f"{pair:16} largest change {change:.3f}")
+changes = {}
+for pair, (f, g) in PAIRS.items():
+    changes[pair] = (through(f, g) - through(g, f)).abs().max().item()
+    print(f"{pair:16} largest change {changes[pair]:.3f}")
 
 # %% [markdown]
 # Max pooling picks one value, and ReLU keeps the order of values, so they commute bit for bit: the larger of two stays the

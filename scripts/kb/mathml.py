@@ -7,6 +7,7 @@ log of MkDocs as a warning, which fails a strict build, and shown as it was writ
 from __future__ import annotations
 
 import logging
+import re
 import xml.etree.ElementTree as etree
 from functools import lru_cache
 from typing import Any
@@ -18,6 +19,9 @@ from math_core import LatexError, LatexToMathML
 
 _LOG = logging.getLogger("mkdocs.plugins.kb.mathml")
 _CONVERT = LatexToMathML(macros={"R": r"\mathbb{R}", "E": r"\mathbb{E}"})
+
+_OVERLINE = re.compile(r'<mover accent="true">(<mi>[^<]*</mi>|<mrow>(?:(?!<mover).)*?</mrow>)<mo stretchy="true">\u0332</mo></mover>')
+"""A bar over something: as a stretched accent no browser places it well, as a border every one does."""
 
 
 class MathMLExtension(Extension):
@@ -36,7 +40,7 @@ def makeExtension(**kwargs: Any) -> MathMLExtension:  # noqa: N802 (Python-Markd
 def mathml(tex: str, *, display: bool) -> str:
     """A formula as MathML. Raises LatexError if it is not TeX that MathML can say."""
     made: str = _CONVERT.convert_with_local_state(tex, displaystyle=display)
-    return made
+    return _OVERLINE.sub(r'<mrow class="overline">\1</mrow>', made)
 
 
 class _Formulas(Treeprocessor):

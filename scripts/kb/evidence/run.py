@@ -61,7 +61,7 @@ def run(root: Path, notebook: Notebook, device: Device, depends: Mapping[str, st
     try:
         with tempfile.TemporaryDirectory(prefix="kb-") as folder:
             _execute(root, document, device, timeout_s, folder)
-    except (CellExecutionError, CellTimeoutError, DeadKernelError) as error:
+    except (CellExecutionError, CellTimeoutError, RuntimeError) as error:  # DeadKernelError is a RuntimeError
         return Ran(notebook.path, time.perf_counter() - clock, (_failure(notebook, document, error),))
     duration = time.perf_counter() - clock
     facts = _taken_out(document)
@@ -272,7 +272,7 @@ def _failure(notebook: Notebook, document: Any, error: Exception) -> Failure:
         case CellExecutionError():
             message = f"this cell raises {error.ename}: {error.evalue}"
         case _:
-            message = str(error)
+            message = "the Jupyter kernel did not start"
     detail = "\n".join(_ANSI.sub("", str(error)).strip().splitlines()[-8:])
     return Failure(notebook.path, line, message, detail)
 

@@ -80,7 +80,7 @@ class AbsentGPU(DriverBase):  # type: ignore[misc]
 
 def compile_everywhere(spec: Spec) -> dict[str, Any]:
     """By architecture (`sm_90`): by launched function, its resources, or why it does not compile."""
-    return {f"sm_{arch}": _compile(spec, arch) for arch in ARCHITECTURES}
+    return {f"sm_{arch}": compile_for(spec, arch) for arch in ARCHITECTURES}
 
 
 def over_budget(spec: Spec, report: dict[str, Any]) -> list[str]:
@@ -98,7 +98,8 @@ def over_budget(spec: Spec, report: dict[str, Any]) -> list[str]:
     ]
 
 
-def _compile(spec: Spec, architecture: int) -> dict[str, Any]:
+def compile_for(spec: Spec, architecture: int) -> dict[str, Any]:
+    """By launched function, its resources on one architecture (90 for sm_90), or why it does not compile."""
     triton.runtime.driver.set_active(AbsentGPU(architecture))
     with _compiling_only() as built, contextlib.redirect_stdout(io.StringIO()):  # triton prints PTX on an error
         try:
