@@ -72,6 +72,13 @@ def test_a_figure_refers_only_to_itself() -> None:
     assert "evil.example" not in made
 
 
+def test_a_figure_may_hold_pixels_of_its_own() -> None:
+    made = figure('<svg viewBox="0 0 1 1"><image xlink:href="data:image/png;base64,iVBORw0KGgo=" width="1"/></svg>', "c")
+    assert "data:image/png;base64,iVBORw0KGgo=" in made
+    made = figure('<svg viewBox="0 0 1 1"><image href="data:image/svg+xml;base64,PHN2Zz4="/></svg>', "c")
+    assert "data:" not in made
+
+
 def test_a_figure_follows_the_colour_scheme_and_its_title_is_its_alternative() -> None:
     svg = (
         '<?xml version="1.0"?><svg width="10pt" height="5pt" viewBox="0 0 10 5"><path style="stroke: #1c1b19"/>'
@@ -100,6 +107,8 @@ def test_text_is_escaped_and_the_best_representation_is_shown() -> None:
         Output("stream", {"text/plain": "a < b\n"}, "stdout"),
         Output("execute_result", {"text/plain": "<A>", "text/html": "<b>A</b>"}),
         Output("display_data", {"text/plain": "<Figure size 1x1>"}),
+        Output("execute_result", {"text/plain": "<matplotlib.legend.Legend at 0x0>"}),
+        Output("execute_result", {"text/plain": "Text(0.0, 1.0, 'A title')"}),
         Output("display_data", {"application/vnd.kb.claim+json": "{}", "text/html": "no"}),
         Output("display_data", {"application/vnd.kb.provenance+json": "{}"}),
         Output("error", {"text/plain": "Traceback <x>"}),

@@ -78,5 +78,11 @@ def test_the_sentence_around_a_mention() -> None:
     assert scan.sentence(text, text.rindex("[[it]]")) == "an item with [[it]] too"
 
 
+def test_a_stop_inside_a_citation_or_after_an_abbreviation_ends_nothing() -> None:
+    text = "First. See fig. 2 of it [@a2020b, app. C and sec. 3] and [[it]] too. Last."
+
+    assert scan.sentence(text, text.index("[[it]]")) == "See fig. 2 of it [@a2020b, app. C and sec. 3] and [[it]] too."
+
+
 def test_placeholders_are_names_and_formats_and_doubled_braces_are_braces() -> None:
     assert scan.placeholders("{a} {b:.1%} {{c}} {d!r}") == [("a", "", ""), ("b", "", ".1%"), ("d", "!r", "")]

@@ -224,7 +224,7 @@ def dtypes(cast):
 
 kept = {"autocast": dtypes(cast=False), "layer.bfloat16()": dtypes(cast=True)}
 for name, found in kept.items():
-    print(f"{name:16}", *(f"  {what} {dtype}" for what, dtype in found.items()))
+    print(f"{name:16}", *(f" {what} {str(dtype)[6:]}" for what, dtype in found.items()))
 
 
 # %%
@@ -263,6 +263,16 @@ except RuntimeError as refusal:
 # We have no GPU here, and need none: a *fake tensor* has a shape, a dtype and a device and no numbers, and PyTorch's
 # dispatcher applies the same rules to it.
 # (`torch.autocast("cuda")` switches itself off where there is no GPU, so the flags are set by hand.)
+#
+# Even the dtype that autocast takes if none is given depends on the device:
+
+# %%
+defaults = {device: torch.get_autocast_dtype(device) for device in ("cpu", "cuda")}
+defaults
+
+# %% [markdown]
+# So the same line without a dtype needs no scaler on the one and needs one on the other.
+# From here on both get bfloat16.
 
 # %%
 OPERATIONS = {
@@ -300,7 +310,7 @@ for name in OPERATIONS:
     print(f"{name:14} cpu {columns['cpu'][name]!s:16} cuda {columns['cuda'][name]}")
 
 # %% [markdown]
-# *On a GPU autocast returns softmax, normalisation, sums and exponentials in float32; on a CPU it leaves them in bfloat16.*
+# *On a GPU autocast returns softmax, normalisation, sums and exponentials in float32, on a CPU in bfloat16.*
 # A model that is debugged on a CPU is not, number for number, the model that runs on the GPU.
 
 # %%
@@ -321,6 +331,8 @@ claim(
     cpu_softmax=said("cpu", "softmax"),
     cuda_softmax=said("cuda", "softmax"),
     cpu_cross_entropy=said("cpu", "cross_entropy"),
+    cpu_default=str(defaults["cpu"]).removeprefix("torch."),
+    cuda_default=str(defaults["cuda"]).removeprefix("torch."),
 )
 
 # %% [markdown]

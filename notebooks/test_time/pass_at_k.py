@@ -129,7 +129,7 @@ axes.annotate("8 each", (BUDGET, 0.35), (5, 0), textcoords="offset points", colo
 axes.set_xlabel("samples for a hard problem; an easy one gets the rest of 16")
 axes.set_ylabel("share of problems solved")
 axes.set_title("Unequal problems are better served unequally")
-axes.legend(loc="lower right", bbox_to_anchor=(0.95, 0.0))
+axes.legend(loc="lower left")
 
 # %% [markdown]
 # But who knows which problems are hard?

@@ -25,13 +25,15 @@ COLOURS = {
 }
 """The colours of `evidence/matplotlibrc`, and the variables of the site that stand for them."""
 _SVG_TAGS = set(
-    "svg g path rect circle ellipse line polyline polygon text tspan defs clipPath use title desc".split()
+    "svg g path rect circle ellipse line polyline polygon text tspan defs clipPath use image title desc".split()
 )
 _SVG_ATTRIBUTES = set(
     "class d style transform viewBox x y dx dy x1 x2 y1 y2 cx cy r rx ry width height points fill fill-opacity stroke "
     "stroke-width stroke-opacity stroke-linecap stroke-linejoin stroke-dasharray stroke-miterlimit opacity id clip-path "
     "clip-rule fill-rule text-anchor dominant-baseline font-size font-family font-weight font-style role aria-label".split()
 )
+_NAMELESS = re.compile(r"<[^<>]* at 0x0>|<Figure size.*>|\[?<matplotlib.*|Text\(.*\)", re.DOTALL)
+"""What Python says of an object that nobody meant to print: the legend that a plotting cell ends with."""
 _HTML_TAGS = nh3.ALLOWED_TAGS | {"details", "summary", "figure", "figcaption"}
 
 
@@ -53,9 +55,9 @@ def figure(svg: str, prefix: str) -> str:
         _themed(svg[start:] if start >= 0 else svg),
         tags=_SVG_TAGS,
         clean_content_tags={"script", "style", "metadata", "foreignObject"},
-        attributes={"*": _SVG_ATTRIBUTES, "use": _SVG_ATTRIBUTES | {"href", "xlink:href"}},
+        attributes={"*": _SVG_ATTRIBUTES} | dict.fromkeys(("use", "image"), _SVG_ATTRIBUTES | {"href", "xlink:href"}),
         attribute_filter=_safe_attribute,
-        url_schemes=set(),
+        url_schemes={"data"},
         strip_comments=True,
     )
     named = re.sub(r"<svg\b[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", clean, count=1)
@@ -82,7 +84,7 @@ def _shown(output: Output, claim_card: Callable[[str], str], prefix: str) -> str
             return f'<figure><img alt="{alternative}" src="data:{mime};base64,{esc(data.strip())}"></figure>'
         case "text/html":
             return f'<div class="html">{sanitised(data)}</div>'
-        case "text/plain" if not data.startswith("<Figure size"):
+        case "text/plain" if not _NAMELESS.fullmatch(data.strip()):
             return f'<pre class="stream">{esc(data)}</pre>'
     return ""
 
@@ -98,9 +100,10 @@ def _themed(svg: str) -> str:
 
 
 def _safe_attribute(tag: str, name: str, value: str) -> str | None:
-    """Only references within the figure, and no style that loads."""
+    """Only references within the figure, pixels that are in it, and no style that loads."""
     if name.endswith("href"):
-        return value if value.startswith("#") else None
+        inside = value.startswith("#") if tag == "use" else re.match(r"data:image/(png|jpeg);base64,[\w+/=\s]*$", value)
+        return value if inside else None
     if name in ("style", "clip-path", "fill", "stroke") and re.search(
         r"url\((?!\s*['\"]?#)|expression|@import|javascript", value, re.I
     ):

@@ -36,6 +36,8 @@ _FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$
 
 _BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
 
+_ABBREVIATION = re.compile(r"\b(?:sec|app|fig|eq|tab|ch|vol|no|pp|p|al|cf|vs|e\.g|i\.e|approx)\.$", re.IGNORECASE)
+
 
 @dataclass(frozen=True, slots=True)
 class Mention:
@@ -152,10 +154,16 @@ def slug(text: str, separator: str = "-") -> str:
 
 def sentence(text: str, start: int) -> str:
     """The sentence or list item around an offset: what a backlink shows."""
-    breaks = list(_BREAK.finditer(text))
+    breaks = [m for m in _BREAK.finditer(text) if not _is_inside(text, m.start())]
     left = max((m.end() for m in breaks if m.end() <= start), default=0)
     right = min((m.start() for m in breaks if m.start() >= start), default=len(text))
     return " ".join(text[left:right].split())
+
+
+def _is_inside(text: str, end: int) -> bool:
+    """Whether a stop is no end of a sentence: after an abbreviation, or inside a citation."""
+    line = text[text.rfind("\n\n", 0, end) + 1 : end]
+    return bool(_ABBREVIATION.search(line)) or line.rfind("[@") > line.rfind("]")
 
 
 def _plain(heading: str) -> str:

@@ -17,7 +17,7 @@ from kb.read.notebooks import python, split
 
 ROOTS = {"kb": "scripts", "kernels": "", "notebooks": ""}
 """First-party packages and the folder, relative to the repository, that holds each."""
-PROVERS = ("scripts/kb/kernels/prove.py", "scripts/kb/kernels/gate.py")
+PROVERS = ("scripts/kb/kernels/proofs.py", "scripts/kb/kernels/gate.py")
 """What a kernel's receipt depends on besides the kernel."""
 _SILENT = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 """Fields of syntax trees that differ between versions of Python or say nothing."""
@@ -45,7 +45,8 @@ class Digests:
 
     def of_kernel(self, path: str) -> dict[str, str]:
         """Digest by path of a kernel's file, all it imports, and the code that proves and compiles it."""
-        return self._closure(path, *PROVERS)
+        packages = self._files(".".join(_dotted(path)))  # importing it runs kernels/__init__.py
+        return self._closure(path, *packages, *PROVERS)
 
     def _closure(self, *paths: str) -> dict[str, str]:
         used = set(paths).union(*(self.imports(path) for path in paths if path.endswith(".py")))

@@ -37,7 +37,7 @@ def error_ratios(worst: Mapping[str, Sequence[float]], limit: float) -> str:
 
 def registers(rows: Sequence[tuple[str, int, int]]) -> str:
     """A bar for each architecture: registers a thread of 255, and bytes spilled beside it."""
-    width, left, row, top = 640, 96, 24, 8
+    width, left, row, top = 640, 124, 24, 8
     height = top + row * len(rows) + 8
     marks = []
     for n, (name, used, spilled) in enumerate(rows):

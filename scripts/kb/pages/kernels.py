@@ -141,37 +141,48 @@ def _error(value: float) -> str:
 def _compiled(receipt: KernelReceipt | None) -> str:
     if receipt is None or not receipt.compiled:
         return ""
-    report: Mapping[str, Mapping[str, Any]] = receipt.compiled["architectures"]  # type: ignore[assignment]
-    rows = [row for arch, launched in report.items() for row in _architecture(arch, launched)]
-    heads = ("", "GPU", "Kernel", "Registers", "Spilled", "Shared", "Instruction", "")
-    drawn = figures.registers(_bars(report))
+    report = _by_architecture(receipt)
+    several = any(len(launched) > 1 for launched in report.values())
+    rows = [row for arch, launched in report.items() for row in _architecture(arch, launched, several)]
+    heads = ("", "GPU", *(["Kernel"] if several else []), "Registers", "Spilled", "Shared", "Instruction")
+    numeric = _N({3, 4, 5}) if several else _N({2, 3, 4})
     said = (
         f"Compiled with Triton {esc(receipt.compiled.get('triton', ''))} at the tuned size, on a machine without a GPU. "
-        "That a kernel assembles for an architecture is no proof that it is fast there, or that Triton supports it."
+        "That a kernel assembles for an architecture is no proof that it is fast there, or that Triton supports it. "
+        "Shared memory in red is more than one block may have: such a launch fails."
     )
-    return f"{said}\n\n{drawn}\n\n{table(heads, rows, 'dense', _N({3, 4, 5}))}"
+    return f"{said}\n\n{figures.registers(_bars(report))}\n\n{table(heads, rows, 'dense', numeric)}"
 
 
-def _architecture(arch: str, launched: Mapping[str, Any]) -> list[tuple[str, ...]]:
+def _by_architecture(receipt: KernelReceipt) -> dict[str, Mapping[str, Any]]:
+    """The compile report, oldest architecture first."""
+    report: Mapping[str, Mapping[str, Any]] = receipt.compiled["architectures"]  # type: ignore[assignment]
+    return dict(sorted(report.items(), key=lambda item: int(item[0].removeprefix("sm_"))))
+
+
+def _architecture(arch: str, launched: Mapping[str, Any], several: bool) -> list[tuple[str, ...]]:
     era, gpus = GPUS.get(arch, ("", ""))
     name = f'<abbr title="{esc(era)}">{esc(arch)}</abbr>'
     if "error" in launched:
-        return [(name, esc(gpus), "", "", "", "", "does not compile", esc(launched["error"]["reason"]))]
+        blank = ("",) * (4 if several else 3)
+        return [(name, esc(gpus), *blank, f"does not compile: {esc(launched['error']['reason'])}")]
     return [
         (
             name,
             esc(gpus),
-            f"<code>{esc(function)}</code>",
+            *([f"<code>{esc(function)}</code>"] if several else []),
             str(used["registers"]),
             kilobytes(used["spill_bytes"]) if used["spill_bytes"] else "0",
-            kilobytes(used["shared_bytes"]),
+            _shared(used),
             esc(used["instruction"].replace("none", "—")) + (", TMA" if used["tma"] else ""),
-            ""
-            if used["fits"]
-            else '<span class="badge failing"><span aria-hidden="true">✕</span> too much shared memory to launch</span>',
         )
         for function, used in launched.items()
     ]
+
+
+def _shared(used: Mapping[str, Any]) -> str:
+    size = kilobytes(used["shared_bytes"])
+    return size if used["fits"] else f'<span class="over" title="more than one block may have">✕ {size}</span>'
 
 
 def _bars(report: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, int, int]]:

@@ -75,6 +75,12 @@ def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
     return Page(note.path, title, body + "\n", _meta(note))
 
 
+def _sources(evidence: Evidence, note: Note) -> list[str]:
+    """What the page cites, then what its claims name as sources; each once, and not the work it is about."""
+    named = (key for claim in note.claims for key in claim.sources if key in evidence.names.entries)
+    return [key for key in dict.fromkeys([*cited(evidence, note.body), *named]) if key != note.stem]
+
+
 def _meta(note: Note) -> Mapping[str, object]:
     return {"description": scan.plainly(note.summary), "tags": list(note.tags), "kind": note.kind.value}
 
