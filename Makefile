@@ -43,13 +43,13 @@ $(VENV)/bin/python:
 
 $(SITE): $(VENV)/bin/python pyproject.toml constraints.txt
 	@echo "installing the site's packages (MkDocs and friends, about 250 MB; no torch)"
-	@$(PIP) --editable .
+	@$(PIP) --editable '.[site]'
 	@touch $@
 
 $(FULL): $(SITE)
 	@echo "installing what runs notebooks and tests (torch for the CPU, triton, Jupyter; about 2 GB)"
 	@$(PIP) torch==$(shell sed -n 's/^torch==//p' constraints.txt)
-	@$(PIP) --editable '.[run,dev]'
+	@$(PIP) --editable '.[site,run,cluster,dev]'
 	@touch $@
 
 .PHONY: chromium

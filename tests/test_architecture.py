@@ -13,18 +13,12 @@ ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
     ("model", "problems", "scan", "schema", "urls", "typeset"),
     (
-        "read",
-        "references",
-        "evidence.claim",
-        "evidence.observe",
-        "kernels.spec",
-        "kernels.inputs",
-        "kernels.interpreter",
-        "kernels.memory",
+        *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
+        *("kernels.spec", "kernels.inputs", "kernels.interpreter", "kernels.memory"),
     ),
-    ("names", "evidence.digest", "evidence.receipts", "kernels.proofs", "kernels.gate"),
-    ("evidence.verdicts", "evidence.run", "load"),
-    ("kernels.prove", "evidence.verify", "checks", "components", "outputs"),
+    ("names", "evidence.digest", "evidence.receipts", "evidence.compare", "evidence.warm", "kernels.proofs", "kernels.gate"),
+    ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
+    ("kernels.prove", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
     ("pages", "markdown", "mathml", "diagrams", "fonts"),
     ("author",),
     ("plugin", "cli"),
@@ -91,13 +85,8 @@ def test_only_the_plugin_knows_mkdocs_and_only_the_edges_print() -> None:
         roots |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert name == "plugin" or "mkdocs" not in roots, f"{name} imports mkdocs"
         calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-        prints = {
-            "cli",
-            "evidence.claim",
-            "kernels.proofs",
-            "kernels.gate",
-        }  # the last two print JSON as programs of their own
-        assert name in prints or "print" not in calls, f"{name} prints"
+        programs = {"evidence.claim", "evidence.forkserver", "kernels.proofs", "kernels.gate"}
+        assert name in programs or "print" not in calls, f"{name} prints"
 
 
 def test_checking_and_rendering_load_neither_torch_nor_jupyter() -> None:

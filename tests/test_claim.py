@@ -50,7 +50,7 @@ def test_measured_quantities_are_single_and_finite() -> None:
     assert outcome.measured == {"a": 0.5, "b": 3, "c": True, "d": "fp16"}
     with pytest.raises(ValueError, match="x is nan; measure something finite"):
         judge("c", bool, 1, 0, {"x": float("nan")})
-    with pytest.raises(TypeError, match="x is an array of 2 × 3"):
+    with pytest.raises(TypeError, match="x is an array of 2 × 3, mean 0; a measured"):
         judge("c", bool, 1, 0, {"x": torch.zeros(2, 3)})
 
 
@@ -75,7 +75,9 @@ def test_values_in_a_few_characters() -> None:
 
     assert brief((0.34961, {"a": 1}, None)) == "0.3496, a 1, None"
     assert brief(list(range(20))) == "0 … 19 (20 values)"
-    assert brief(torch.zeros(3, 4)) == "an array of 3 × 4"
+    assert brief(torch.full((3, 4), 0.5)) == "an array of 3 × 4, mean 0.5"
+    assert brief(torch.zeros(3, dtype=torch.int64)) == "an array of 3"
+    assert brief(dict.fromkeys("abcdefghij", 1)) == "a 1, b 1, c 1, d 1, e 1, f 1, … (10 in all)"
     assert brief(torch.float16) == "torch.float16"
     assert brief(object()) == "object"
     assert brief(brief) == "brief"

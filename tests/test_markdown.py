@@ -105,7 +105,9 @@ def test_a_diagram_becomes_svg_in_the_sites_colours() -> None:
 
     made = fence("graph LR\n  a[one] -->|why| b{two}\n", "mermaid", "mermaid", {}, None)
 
-    assert made.startswith('<figure class="diagram" role="img" aria-label="Diagram: one, why, two"><svg aria-hidden="true"')
+    assert made.startswith(
+        '<figure class="diagram" role="img" aria-label="Diagram: one, why, two"><svg aria-hidden="true"'
+    )
     assert "var(--tint)" in made
     assert "<script" not in made
     assert "#1c1b19" not in made.lower()

@@ -73,7 +73,9 @@ def test_a_figure_refers_only_to_itself() -> None:
 
 
 def test_a_figure_may_hold_pixels_of_its_own() -> None:
-    made = figure('<svg viewBox="0 0 1 1"><image xlink:href="data:image/png;base64,iVBORw0KGgo=" width="1"/></svg>', "c")
+    made = figure(
+        '<svg viewBox="0 0 1 1"><image xlink:href="data:image/png;base64,iVBORw0KGgo=" width="1"/></svg>', "c"
+    )
     assert "data:image/png;base64,iVBORw0KGgo=" in made
     made = figure('<svg viewBox="0 0 1 1"><image href="data:image/svg+xml;base64,PHN2Zz4="/></svg>', "c")
     assert "data:" not in made

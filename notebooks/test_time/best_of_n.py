@@ -97,12 +97,9 @@ for i, (h, curve) in enumerate(found.items()):
 coin = best_of(SIZES, d=0)
 axes.plot(coin.keys(), coin.values(), "o--", color="C5")
 axes.annotate("it guesses", (3200, coin[3200]), (8, -3), textcoords="offset points", color="C5")
-axes.set_xscale("log")
-axes.set_xlim(0.8, 20_000)
-axes.set_ylim(-0.03, 1.03)
+axes.set(xscale="log", xlim=(0.8, 20_000), ylim=(-0.03, 1.03))
 axes.set_xticks([1, 10, 100, 1000], ["1", "10", "100", "1,000"])
-axes.set_xlabel("n, answers a question")
-axes.set_ylabel("accuracy of the best-scored")
+axes.set(xlabel="n, answers a question", ylabel="accuracy of the best-scored")
 axes.set_title("A verifier that can be fooled has a best n")
 
 # %% [markdown]
@@ -129,7 +126,7 @@ claim(
     last=fooled[3200],
     share=3e-4,
     unfooled=found[0.0][3200],
-    guessing=coin[3200],
+    share_many=2e-3,
     best_n_many=max(range(1, 800), key=lambda n: predicted(n, h=2e-3)),
 )
 
@@ -176,9 +173,7 @@ for n in (4, 16, 100):
     axes.plot(aucs, [predicted(n, d=d) for d in qualities.tolist()], label=f"small model, best of {n}")
 axes.axhline(LARGE, color="C5", linestyle="--")
 axes.annotate("large model, one answer", (0.5, LARGE), (0, 5), textcoords="offset points", color="C5")
-axes.set_xlabel("AUC of the verifier")
-axes.set_ylabel("accuracy")
-axes.set_ylim(0, 1)
+axes.set(xlabel="AUC of the verifier", ylabel="accuracy", ylim=(0, 1))
 axes.set_title("Only a good verifier lets the small model win")
 axes.legend(loc="upper left")
 
@@ -203,7 +198,7 @@ claim(
 # What does it cost?
 # In the paper the model has 6 billion parameters, its verifier as many, and there are 100 answers; against one
 # answer of a model with 175 billion [@cobbe2021training, sec. 4.2].
-# A forward pass costs two operations a parameter and token ([[flops]] counts them), so per question:
+# A forward pass costs two operations a parameter and token ([[flops|counted here]]), so per question:
 
 # %%
 print(f"100 answers, written and judged by 6B: {100 * 2 * 6 / 175:.1f} times one answer of 175B")

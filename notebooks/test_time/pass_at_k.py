@@ -186,7 +186,7 @@ claim(
 # Knowing the difficulty gains a little; recognising a right answer gains far more, because it tells after *each*
 # sample whether another one is needed.
 # The price is patience: the samples come one after the other, and the recognition must not be fooled
-# ([[best_of_n]]).
+# ([[best_of_n|it can be]]).
 #
 # ## Exercises
 #

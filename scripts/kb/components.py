@@ -9,8 +9,8 @@ import re
 from collections.abc import Callable, Iterable
 from html import unescape
 
-from kb import scan
-from kb.evidence.verdicts import Finding, Standing
+from kb import references, scan
+from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.model import Device, Receipt, Value, Verdict
 from kb.typeset import counted, day, esc, number, plain, seconds
 
@@ -97,6 +97,13 @@ def inline(text: str) -> str:
     """Text with Markdown's `code`, *emphasis* and **strength**, as XHTML; doubled braces are braces."""
     text = esc(text.replace("{{", "{").replace("}}", "}"))
     return scan.emphasised(text)
+
+
+def called(evidence: Evidence, path: str) -> str:
+    """What a link in a sentence says: a page's title; author and year, for a source without a title of its own."""
+    note = evidence.names.notes.get(path)
+    entry = evidence.names.entries.get(note.stem) if note and not note.title else None
+    return references.short(entry) if entry else evidence.names.title(path)
 
 
 def claim_block(standing: Standing, to: To) -> str:

@@ -80,7 +80,22 @@ _LETTERS = [
     *range(0x1D6A8, 0x1D756),  # bold and italic Greek
     *range(0x1D7CE, 0x1D7D8),  # bold digits
 ]  # fmt: skip
-_MATH = (*range(0x20, 0x7F), *range(0x2000, 0x200B), *range(0x2010, 0x2028), 0xA0, 0xAC, 0xAF, 0xB1, 0xB7, 0xD7, 0xF7, *_GREEK, *_SIGNS, *_OPERATORS, *_LETTERS)
+_MATH = (
+    *range(0x20, 0x7F),
+    *range(0x2000, 0x200B),
+    *range(0x2010, 0x2028),
+    0xA0,
+    0xAC,
+    0xAF,
+    0xB1,
+    0xB7,
+    0xD7,
+    0xF7,
+    *_GREEK,
+    *_SIGNS,
+    *_OPERATORS,
+    *_LETTERS,
+)
 FONTS = (
     Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _TEXT, _SERIF),
     Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _TEXT, _ITALIC),

@@ -64,7 +64,7 @@ def wikilink(evidence: Evidence, match: re.Match[str]) -> str | None:
     found = sorted(evidence.names.find(match["target"].strip()))
     if len(found) != 1:
         return f'<span class="dead" title="no such page">{esc(match["text"] or match["target"])}</span>'
-    text = match["text"] or evidence.names.title(found[0])
+    text = match["text"] or components.called(evidence, found[0])
     return f'<a href="/{esc(found[0])}{esc(anchor)}">{components.inline(text)}</a>'
 
 

@@ -20,7 +20,9 @@ from math_core import LatexError, LatexToMathML
 _LOG = logging.getLogger("mkdocs.plugins.kb.mathml")
 _CONVERT = LatexToMathML(macros={"R": r"\mathbb{R}", "E": r"\mathbb{E}"})
 
-_OVERLINE = re.compile(r'<mover accent="true">(<mi>[^<]*</mi>|<mrow>(?:(?!<mover).)*?</mrow>)<mo stretchy="true">\u0332</mo></mover>')
+_OVERLINE = re.compile(
+    r'<mover accent="true">(<mi>[^<]*</mi>|<mrow>(?:(?!<mover).)*?</mrow>)<mo stretchy="true">\u0332</mo></mover>'
+)
 """A bar over something: as a stretched accent no browser places it well, as a border every one does."""
 
 

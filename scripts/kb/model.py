@@ -176,6 +176,10 @@ class Notebook:
     """Where it can run: `any` and `cpu` run on a CPU, `cuda` needs a GPU."""
     data: tuple[str, ...] = ()
     """Files it reads, relative to the repository."""
+    environment: tuple[str, ...] = ()
+    """Environment variables that it may see and that its receipt depends on."""
+    repeats: int = 1
+    """How many processes run it: more than one where it measures times."""
     trials: tuple[Trial, ...] = ()
     created: date | None = None
 
@@ -222,11 +226,15 @@ class Result:
     """Digest of the cell that made the claim."""
     void: str = ""
     """Why the control proves nothing: it raised, or equals the evidence."""
+    spread: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    """Least and greatest of each quantity over the repeats, where there were several."""
+    split: bool = False
+    """It holds in some repeats and not in others."""
 
     @property
     def passed(self) -> bool:
         """It holds, and it could have failed."""
-        return self.holds and self.control_fails and not self.void
+        return self.holds and self.control_fails and not self.void and not self.split
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,6 +265,8 @@ class Receipt:
     """Outputs by the digest of their cell, in order."""
     intact: bool = True
     """Its checksum is that of its bytes."""
+    is_replication: bool = False
+    """Somebody else's run of the same work: it confirms, and decides nothing."""
 
     def provenance_text(self, name: str) -> str:
         """An observed fact as text; `unknown` where it was not observed."""
@@ -306,9 +316,13 @@ class KnowledgeBase:
     """Markdown of each room's README.md, by its path."""
     depends: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By notebook or kernel: the digest now of each file that a run of it would use."""
+    replications: tuple[Receipt, ...] = ()
+    """Receipts of runs elsewhere, sent in."""
     history: tuple[Run, ...] = ()
     files: frozenset[str] = frozenset()
     """Every file of the rooms: what a relative link may point to."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+    """The versions of libraries that are tested now, from constraints.txt."""
 
     @property
     def claims(self) -> tuple[Claim, ...]:

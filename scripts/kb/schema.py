@@ -22,6 +22,7 @@ class Holds(Enum):
     DATE = "a date such as 2026-03-02"
     WORDS = "a list of words"
     CHOICE = "one of a few words"
+    COUNT = "a whole number from 1"
     CLAIMS = "claims by name"
 
 
@@ -68,6 +69,8 @@ NOTEBOOK_KEYS = (
     Key("tags", Holds.WORDS, "topics, nested with /"),
     Key("device", Holds.CHOICE, "where it can run", _choices(Device)),
     Key("data", Holds.WORDS, "files it reads, relative to the repository"),
+    Key("environment", Holds.WORDS, "environment variables that it may see"),
+    Key("repeats", Holds.COUNT, "how many processes run it, where it measures times"),
     Key("created", Holds.DATE, "when it was first written"),
 )
 CLAIM_KEYS = (
@@ -90,6 +93,9 @@ def complaint(key: Key, value: object) -> str:
         case Holds.CHOICE:
             fine = isinstance(value, str) and value in key.choices
             return "" if fine else f"is {_said(value)}; it may be {in_words(key.choices)}"
+        case Holds.COUNT:
+            fine = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            return "" if fine else f"is {_said(value)}; it holds {Holds.COUNT.value}"
         case Holds.CLAIMS:
             return "" if isinstance(value, dict) else f"is {_said(value)}; it holds {Holds.CLAIMS.value}"
 

@@ -95,7 +95,8 @@ def brief(value: Any) -> str:
         case str():
             return value if len(value) <= 60 else value[:57] + "…"
         case Mapping():
-            return ", ".join(f"{name} {brief(item)}" for name, item in value.items())
+            shown = [f"{name} {brief(item)}" for name, item in value.items()]
+            return ", ".join(shown if len(shown) <= 8 else [*shown[:6], f"… ({len(shown)} in all)"])
         case list() | tuple() if len(value) > 8:
             return f"{brief(value[0])} … {brief(value[-1])} ({len(value)} values)"
         case list() | tuple():
@@ -103,9 +104,17 @@ def brief(value: Any) -> str:
     if getattr(value, "ndim", None) == 0:
         return brief(value.item())
     if (shape := getattr(value, "shape", None)) is not None:
-        return f"an array of {' × '.join(str(n) for n in shape)}"
+        return f"an array of {' × '.join(str(n) for n in shape)}{_mean(value)}"
     said = getattr(value, "__name__", None) or repr(value)
     return said if len(said) <= 40 and " at 0x" not in said else type(value).__name__
+
+
+def _mean(array: Any) -> str:
+    """`, mean 0.5`, where the array's numbers have one."""
+    try:
+        return f", mean {float(array.mean()):.4g}"
+    except (AttributeError, TypeError, ValueError, RuntimeError):  # texts, whole numbers of torch, no elements
+        return ""
 
 
 def _try_control(test: Callable[[Any], object], on: Any, control: Any) -> tuple[bool, str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import os
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -41,7 +42,8 @@ class Digests:
 
     def of_notebook(self, notebook: Notebook) -> dict[str, str]:
         """Digest by path of everything a notebook's run depends on, itself included."""
-        return self._closure(notebook.path, *notebook.data)
+        declared = {f"${name}": _text_digest(os.environ.get(name, "")) for name in notebook.environment}
+        return self._closure(notebook.path, *notebook.data) | declared
 
     def of_kernel(self, path: str) -> dict[str, str]:
         """Digest by path of a kernel's file, all it imports, and the code that proves and compiles it."""
@@ -114,8 +116,8 @@ class _Module:
     def digest(self) -> str:
         """SHA-256 of the code's meaning; of the text, if it is not Python."""
         if self._tree is None:
-            return hashlib.sha256(self._text.encode()).hexdigest()
-        return hashlib.sha256(_dump(self._tree, is_notebook=self._is_notebook).encode()).hexdigest()
+            return _text_digest(self._text)
+        return _text_digest(_dump(self._tree, is_notebook=self._is_notebook))
 
     @cached_property
     def imported(self) -> frozenset[str]:
@@ -152,13 +154,17 @@ class _Module:
         return ".".join([*base, *filter(None, [node.module])])
 
 
+def _text_digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def cell_digest(source: str) -> str:
     """The digest of one cell's code; of its text, if it is not Python."""
     try:
         text = _dump(ast.parse(python(source)), is_notebook=True)
     except (SyntaxError, ValueError):
         text = source
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return _text_digest(text)[:16]
 
 
 def _notebook(text: str) -> ast.Module:

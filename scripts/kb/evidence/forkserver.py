@@ -1,6 +1,7 @@
 """The parent of warm Jupyter kernels: imports torch and friends once, never computes, and forks a child for each notebook.
 
-Run as `python -m kb.evidence.forkserver SOCKET`, in the environment that the notebooks are to have. A client connects,
+Run as a script, `python forkserver.py SOCKET`, so that nothing of the project is loaded in the parent, and in the
+environment that the notebooks are to have. A client connects,
 sends one line of JSON (connection file, folder, environment), and is told the child's pid; when the child ends it is
 told the status; when the client goes away, the child is killed.
 
@@ -21,12 +22,14 @@ import signal
 import socket
 import sys
 import traceback
+from contextlib import suppress
 from typing import Any
 
 PRELOADED = ("numpy", "torch", "triton", "triton.language", "matplotlib.pyplot")
 """Third-party modules only: the project's own are imported in the child, so that edits are seen. And not matplotlib's
 inline backend, which looks for its shell when it is imported."""
 READY = "ready"
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 class Parent:
@@ -112,10 +115,8 @@ class Parent:
                 return
             if client := self.children.pop(pid, None):
                 self.selector.unregister(client)
-                try:
+                with suppress(OSError):  # it may no longer care
                     client.sendall(json.dumps({"exit": os.waitstatus_to_exitcode(status)}).encode() + b"\n")
-                except OSError:
-                    pass  # it no longer cares
                 client.close()
 
     def gone(self, pid: int) -> None:
@@ -129,10 +130,8 @@ class Parent:
 
     def end(self, pid: int) -> None:
         """Kill a child and what it started."""
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 def launch(request: dict[str, Any]) -> None:
@@ -144,7 +143,7 @@ def launch(request: dict[str, Any]) -> None:
     os.environ.update(request["env"])
     os.environ.pop("JPY_PARENT_PID", None)  # ipykernel would compare it with this parent's pid, and end
     sys.argv = ["ipykernel_launcher", "-f", request["connection_file"]]
-    sys.path[:] = [*os.environ.get("PYTHONPATH", "").split(os.pathsep), *(p for p in sys.path if p)]
+    sys.path[:] = [request["cwd"], *(path for path in sys.path if path != HERE)]
     if "numpy" in sys.modules:  # otherwise all children would draw the same numbers
         sys.modules["numpy"].random.seed(int.from_bytes(os.urandom(4), "little"))
     IPKernelApp.launch_instance(["-f", request["connection_file"], "--HistoryManager.enabled=False"])

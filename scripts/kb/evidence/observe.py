@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import sys
+import tempfile
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +15,17 @@ from typing import Any
 MIME = "application/vnd.kb.provenance+json"
 LIBRARIES = ("torch", "triton", "numpy", "matplotlib", "ml_dtypes", "scipy", "sklearn")
 """Libraries whose version is recorded if the run imported them."""
+_unseen: dict[str, set[str]] = {"read": set(), "wrote": set(), "imported": set()}
+"""Files of the repository that the run touched and its digest does not know of."""
+_OURS = {
+    "scripts/kb/__init__.py",
+    "scripts/kb/evidence/__init__.py",
+    "scripts/kb/evidence/claim.py",
+    "scripts/kb/evidence/observe.py",
+    "scripts/kb/evidence/forkserver.py",
+}
+"""What the runner itself loads."""
+_here: dict[str, Any] = {"root": None, "known": frozenset()}
 
 
 class Provenance:
@@ -26,11 +38,13 @@ class Provenance:
         return {MIME: self.facts}
 
 
-def begin() -> None:
-    """Before the first cell: figures as SVG, and a fresh count of GPU memory."""
+def begin(root: str, known: list[str]) -> None:
+    """Before the first cell: figures as SVG, and an eye on the files that are opened besides the `known` ones."""
     from IPython import get_ipython
 
     get_ipython().run_line_magic("config", "InlineBackend.figure_formats = ['svg']")
+    _here.update(root=Path(root).resolve(), known=frozenset(known) | _OURS)
+    sys.addaudithook(_watch(_here["root"], _here["known"]))
 
 
 def observe() -> Provenance:
@@ -47,10 +61,50 @@ def observe() -> Provenance:
         "triton_interpreter": os.environ.get("TRITON_INTERPRET") == "1",
         "peak_memory_mb": _peak_memory_mb(),
         "observed": datetime.now(UTC).isoformat(timespec="seconds"),
+        **{what: sorted(paths) for what, paths in (_unseen | {"imported": _imported()}).items() if paths},
     }
     if "torch" in sys.modules:
         facts |= _torch()
     return Provenance({name: value for name, value in facts.items() if value is not None})
+
+
+def _imported() -> set[str]:
+    """Modules of the repository that were loaded and that the digest does not know of."""
+    inside = f"{_here['root']}{os.sep}"
+    files = {
+        str(Path(f).resolve()) for module in list(sys.modules.values()) if (f := getattr(module, "__file__", None))
+    }
+    ours = {file.removeprefix(inside).replace(os.sep, "/") for file in files if file.startswith(inside)}
+    return {path for path in ours - _here["known"] if not path.startswith((".venv/", ".cache/"))}
+
+
+def _watch(root: Path, known: frozenset[str]) -> Any:
+    """An audit hook that notes repository files opened for reading that are neither code nor declared, or for writing."""
+    inside = f"{root}{os.sep}"
+    scratch = tuple(f"{root}{os.sep}{name}{os.sep}" for name in (".venv", ".cache", ".git"))
+    temporary = f"{Path(tempfile.gettempdir()).resolve()}{os.sep}"
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        if event != "open" or not isinstance(arguments[0], str | bytes | os.PathLike):
+            return
+        path = os.path.abspath(os.fsdecode(arguments[0]))
+        if not path.startswith(inside) or path.startswith(scratch) or "__pycache__" in path:
+            return
+        if path.startswith(temporary) and not inside.startswith(temporary):
+            return
+        relative = path.removeprefix(inside).replace(os.sep, "/")
+        if _is_writing(arguments[1], arguments[2]):
+            _unseen["wrote"].add(relative)
+        elif relative not in known and not path.endswith((".py", ".pyc", "matplotlibrc")) and os.path.isfile(path):
+            _unseen["read"].add(relative)
+
+    return hook
+
+
+def _is_writing(mode: object, flags: object) -> bool:
+    if isinstance(mode, str):
+        return any(letter in mode for letter in "wax+")
+    return isinstance(flags, int) and bool(flags & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
 
 
 def _has(name: str) -> bool:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kb.evidence.locks import locked
 from kb.model import Device
 from kb.read import LEDGER
 from kb.read.receipts import SCHEMA, checksum
 
 NOTEBOOKS = "notebooks/receipts"
 KERNELS = "kernels/receipts"
+_UNFINISHED = ".kb-"
+_OLD_S = 3600
 
 
 def receipt_path(subject: str, device: Device) -> str:
@@ -37,24 +41,43 @@ def sealed(document: Mapping[str, Any], meta: dict[str, Any]) -> bytes:
 
 
 def write(root: Path, path: str, raw: bytes) -> None:
-    """Put a file in place whole: a reader, or a crash, sees the old one or the new one."""
+    """Put a file in place whole: a reader, or a crash, sees the old one or the new one. Raises OSError."""
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(dir=target.parent, prefix=".", delete=False) as file:
-        file.write(raw)
-        file.flush()
-        os.fsync(file.fileno())
-    os.chmod(file.name, 0o644)
-    os.replace(file.name, target)
+    _sweep(target.parent)
+    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, 0o644)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
 
 
 def append(root: Path, run: Mapping[str, Any]) -> None:
-    """Add a line to the ledger. One write to a file opened for appending, so writers do not mix."""
+    """Add a line to the ledger, whole, after whatever a crash left there. Raises OSError."""
     target = root / LEDGER
     target.parent.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(run, sort_keys=True, ensure_ascii=False) + "\n"
-    descriptor = os.open(target, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
-    try:
-        os.write(descriptor, line.encode())
-    finally:
-        os.close(descriptor)
+    line = (json.dumps(run, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    with locked("ledger"), target.open("ab+") as file:
+        if file.tell() and not _ends_a_line(file):
+            line = b"\n" + line
+        file.write(line)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _ends_a_line(file: Any) -> bool:
+    file.seek(-1, os.SEEK_END)
+    return bool(file.read(1) == b"\n")
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed writer left unfinished, long ago."""
+    for left in folder.glob(f"{_UNFINISHED}*"):
+        if time.time() - left.stat().st_mtime > _OLD_S:
+            left.unlink(missing_ok=True)

@@ -19,6 +19,8 @@ class Finding:
     """Why it is stale, failing or unmeasured."""
     result: Result | None = None
     receipt: Receipt | None = None
+    aged: str = ""
+    """That it was verified with versions that are not those of today."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,19 @@ def changes(receipt: Receipt | KernelReceipt, now: Mapping[str, str]) -> list[st
     return [*(f"{path} changed" for path in changed), *new, *gone]
 
 
+def aged(receipt: Receipt, now: Mapping[str, str]) -> str:
+    """`verified with torch 2.11, now 2.13`: libraries the run used whose major or minor version is another today."""
+    used = receipt.provenance.get("versions")
+    then = {name: str(version) for name, version in used.items()} if isinstance(used, dict) else {}
+    old = [(name, _minor(then[name]), _minor(now[name])) for name in sorted(then) if name in now]
+    changed = [f"{name} {was}, now {is_}" for name, was, is_ in old if was != is_]
+    return f"verified with {'; '.join(changed)}" if changed else ""
+
+
+def _minor(version: str) -> str:
+    return ".".join(version.split("+")[0].split(".")[:2])
+
+
 def _findings(base: KnowledgeBase, names: Names, claim: Claim, notebook: Notebook) -> tuple[Finding, ...]:
     """One finding a device; first of all the device that decides."""
     devices = notebook.devices if claim.device is Device.ANY else (claim.device,)
@@ -102,9 +117,12 @@ def _finding(base: KnowledgeBase, receipt: Receipt | None, device: Device, claim
         return Finding(device, Verdict.STALE, "; ".join(changed), result, receipt)
     if result is None:
         return Finding(device, Verdict.UNMEASURED, "the run did not reach it", None, receipt)
+    if result.split:
+        reason = "it holds in some repeats and not in others"
+        return Finding(device, Verdict.INCONCLUSIVE, reason, result, receipt)
     if not result.passed:
         return Finding(device, Verdict.FAILING, _why_failing(result), result, receipt)
-    return Finding(device, Verdict.VERIFIED, "", result, receipt)
+    return Finding(device, Verdict.VERIFIED, "", result, receipt, aged(receipt, base.versions))
 
 
 def _why_failing(result: Result) -> str:

@@ -1,18 +1,28 @@
-"""What to run, and running it: a plan is pure, the execution writes receipts and the ledger."""
+"""What to run, and running it: a plan is pure; the execution writes receipts and the ledger."""
 
 from __future__ import annotations
 
+import os
+import queue
+import subprocess
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from dataclasses import dataclass
+from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kb.evidence import receipts
-from kb.evidence.run import TIMEOUT_S, Ran, run
+from kb.evidence.execute import Failure, How, environment
+from kb.evidence.locks import locked
+from kb.evidence.run import Ran, run
 from kb.evidence.verdicts import Evidence, changes
+from kb.evidence.warm import Parent, can_fork
 from kb.kernels.prove import prove
-from kb.model import Device, Kernel, Notebook, Receipt
+from kb.model import Device, Kernel, KernelReceipt, Notebook, Receipt
 from kb.problems import did_you_mean
+
+UNKNOWN_S = 30.0
+"""How long a job is taken to last that has never been run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +31,8 @@ class Job:
 
     subject: Notebook | Kernel
     device: Device
+    seconds: float = UNKNOWN_S
+    """How long it took when it was last run."""
 
 
 def plan(evidence: Evidence, targets: Sequence[str], device: Device, everything: bool = False) -> list[Job]:
@@ -29,41 +41,146 @@ def plan(evidence: Evidence, targets: Sequence[str], device: Device, everything:
     Raises LookupError, in words, for a target that names nothing.
     """
     chosen = _chosen(evidence, targets)
-    able = [s for s in chosen if isinstance(s, Kernel) or device in s.devices]
+    able = [s for s in chosen if (device in s.devices if isinstance(s, Notebook) else device is Device.CPU)]
     wanted = [s for s in able if everything or not is_fresh(evidence, s, device)]
-    jobs = [Job(s, device) for s in wanted if not (isinstance(s, Kernel) and device is Device.CUDA)]
-    return sorted(jobs, key=lambda job: -_seconds_last_time(evidence, job))
+    jobs = [Job(s, device, _seconds_last_time(evidence, s, device)) for s in wanted]
+    return sorted(jobs, key=lambda job: (-job.seconds, job.subject.path))
+
+
+def share(jobs: Sequence[Job], number: int, of: int) -> list[Job]:
+    """The jobs of one shard: all shards together are all jobs, each once, and take about equally long."""
+    loads = [0.0] * of
+    mine = []
+    for job in sorted(jobs, key=lambda job: (-job.seconds, job.subject.path)):
+        lightest = loads.index(min(loads))
+        loads[lightest] += job.seconds
+        if lightest == number - 1:
+            mine.append(job)
+    return mine
 
 
 def is_fresh(evidence: Evidence, subject: Notebook | Kernel, device: Device) -> bool:
     """Whether the receipt is there, whole, and of what would run now."""
-    receipt = _receipt(evidence, subject, device)
+    receipt = receipt_of(evidence, subject, device)
     return receipt is not None and receipt.intact and not changes(receipt, evidence.base.depends[subject.path])
 
 
+def receipt_of(evidence: Evidence, subject: Notebook | Kernel, device: Device) -> Receipt | KernelReceipt | None:
+    """The receipt there is of a subject on a device."""
+    if isinstance(subject, Kernel):
+        return next((r for r in evidence.base.kernel_receipts if r.subject == subject.path), None)
+    return evidence.names.receipts.get((subject.path, device))
+
+
 def execute(
-    root: Path, evidence: Evidence, jobs: Sequence[Job], workers: int = 1, timeout_s: int = TIMEOUT_S
+    root: Path,
+    evidence: Evidence,
+    jobs: Sequence[Job],
+    workers: int = 1,
+    how: How | None = None,
+    *,
+    warm: bool = True,
+    cluster: Executor | None = None,
+    keep: bool = True,
 ) -> Iterator[Ran]:
-    """Run the jobs and yield each as it ends, its receipt and its line of the ledger written."""
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(_run, root, evidence, job, timeout_s) for job in jobs]
-        for future in as_completed(futures):
-            yield _kept(root, future)
+    """Run the jobs, longest first, and yield each as it ends, its receipt and its line of the ledger written.
+
+    `cluster` is an executor of other machines' processes, which have the repository at the same path.
+    """
+    how = how or How()
+    use_parent = warm and cluster is None and can_fork() and sum(isinstance(job.subject, Notebook) for job in jobs) > 1
+    with (
+        _parent(root, jobs, use_parent) as socket,
+        nullcontext(cluster) if cluster else ThreadPoolExecutor(workers) as pool,
+    ):
+        assert pool
+        gpus = _Gpus() if cluster is None and any(job.device is Device.CUDA for job in jobs) else None
+        depends = evidence.base.depends
+        futures = {
+            pool.submit(do, root, job, dict(depends[job.subject.path]), replace(how, parent=socket), gpus): job
+            for job in jobs
+        }
+        try:
+            for future in as_completed(futures):
+                yield _kept(root, futures[future], future, keep)
+        finally:
+            for future in futures:
+                future.cancel()
 
 
-def _run(root: Path, evidence: Evidence, job: Job, timeout_s: int) -> Ran:
-    depends = evidence.base.depends[job.subject.path]
-    if isinstance(job.subject, Kernel):
-        return prove(root, job.subject, depends)
-    return run(root, job.subject, job.device, depends, timeout_s)
+def do(root: Path, job: Job, depends: dict[str, str], how: How, gpus: _Gpus | None = None) -> Ran:
+    """One job, done here. Whatever goes wrong is its failure, and no other's."""
+    try:
+        if isinstance(job.subject, Kernel):
+            return prove(root, job.subject, depends)
+        with gpus.one() if gpus else nullcontext("") as gpu:
+            return run(root, job.subject, job.device, depends, replace(how, gpu=gpu))
+    except Exception as error:
+        return Ran(job.subject.path, 0.0, (Failure(job.subject.path, 1, f"the runner failed: {error!r}"),))
 
 
-def _kept(root: Path, future: Future[Ran]) -> Ran:
-    ran = future.result()
-    if ran.receipt is not None:
-        receipts.write(root, ran.receipt_path, ran.receipt)
-    if ran.ledger is not None:
-        receipts.append(root, ran.ledger)
+class _Gpus:
+    """The GPUs of this machine, one notebook at a time on each, whoever started it."""
+
+    def __init__(self) -> None:
+        self._free: queue.Queue[str] = queue.Queue()
+        for gpu in _gpu_ids():
+            self._free.put(gpu)
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        """A GPU that is nobody else's."""
+        gpu = self._free.get()
+        try:
+            with locked(f"gpu-{gpu}"):
+                yield gpu
+        finally:
+            self._free.put(gpu)
+
+
+def _gpu_ids() -> list[str]:
+    """Ids of the GPUs that this process may use, asked of the driver; the first, if it cannot say."""
+    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
+        return visible.split(",")
+    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
+    try:
+        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
+    except (OSError, subprocess.SubprocessError):
+        return ["0"]
+    return said.split() or ["0"]
+
+
+def gpu_count() -> int:
+    """How many notebooks can use a GPU at a time."""
+    return len(_gpu_ids())
+
+
+@contextmanager
+def _parent(root: Path, jobs: Sequence[Job], wanted: bool) -> Iterator[str]:
+    """The socket of a parent of warm starts; empty where none is wanted, or none could be started."""
+    if not wanted:
+        yield ""
+        return
+    parent = Parent(environment(root, jobs[0].device))
+    try:
+        yield parent.socket if parent.is_ready() else ""
+    finally:
+        parent.close()
+
+
+def _kept(root: Path, job: Job, future: Future[Ran], keep: bool) -> Ran:
+    """A finished job, its receipt written."""
+    try:
+        ran = future.result()
+        if keep and ran.receipt is not None:
+            receipts.write(root, ran.receipt_path, ran.receipt)
+        if keep and ran.ledger is not None:
+            receipts.append(root, ran.ledger)
+    except OSError as error:
+        said = f"its receipt could not be written: {error.strerror or error}"
+        return Ran(job.subject.path, 0.0, (Failure(job.subject.path, 1, said),))
+    except Exception as error:  # a worker that is gone
+        return Ran(job.subject.path, 0.0, (Failure(job.subject.path, 1, f"the worker is gone: {error!r}"),))
     return ran
 
 
@@ -88,14 +205,7 @@ def _named(evidence: Evidence, everything: Sequence[Notebook | Kernel], target: 
     return found
 
 
-def _receipt(evidence: Evidence, subject: Notebook | Kernel, device: Device):  # type: ignore[no-untyped-def]
-    if isinstance(subject, Kernel):
-        return next((r for r in evidence.base.kernel_receipts if r.subject == subject.path), None)
-    return evidence.names.receipts.get((subject.path, device))
-
-
-def _seconds_last_time(evidence: Evidence, job: Job) -> float:
-    """How long the job took when it was last run; a new one counts as long."""
-    receipt: Receipt | None = _receipt(evidence, job.subject, job.device)
+def _seconds_last_time(evidence: Evidence, subject: Notebook | Kernel, device: Device) -> float:
+    receipt = receipt_of(evidence, subject, device)
     seconds = receipt.provenance.get("duration_s") if receipt else None
-    return float(seconds) if isinstance(seconds, int | float) else 60.0
+    return float(seconds) if isinstance(seconds, int | float) else UNKNOWN_S

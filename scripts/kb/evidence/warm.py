@@ -24,11 +24,15 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 from traitlets import Unicode
 
-from kb.evidence.forkserver import READY
+from kb.evidence import forkserver
 
 NAME = "kb-warm"
 """The provisioner's entry point, in pyproject.toml."""
 INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class NoWarmStart(RuntimeError):
+    """The parent refuses, or is gone: start cold."""
 
 
 class Parent:
@@ -37,7 +41,7 @@ class Parent:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="kb-")
         self.socket = f"{self._folder.name}/parent"
-        command = [sys.executable, "-m", "kb.evidence.forkserver", self.socket]
+        command = [sys.executable, forkserver.__file__, self.socket]
         self._process = subprocess.Popen(
             command, env={**env, "MPLBACKEND": INLINE}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
@@ -45,7 +49,7 @@ class Parent:
     def is_ready(self) -> bool:
         """Wait for the imports; False if the parent could not start."""
         assert self._process.stdout
-        return self._process.stdout.readline().strip() == READY
+        return self._process.stdout.readline().strip() == forkserver.READY
 
     def close(self) -> None:
         """End the parent and every child of it."""
@@ -85,12 +89,15 @@ class Forked:
 
     def __init__(self, parent: str, request: Mapping[str, Any]) -> None:
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.connect(parent)
-        self._socket.sendall(json.dumps(request).encode() + b"\n")
+        try:
+            self._socket.connect(parent)
+            self._socket.sendall(json.dumps(request).encode() + b"\n")
+        except OSError:
+            raise NoWarmStart("the parent is gone") from None
         answer = self._said()
         if answer is None or "pid" not in answer:
             self._socket.close()
-            raise RuntimeError(f"no warm start: {(answer or {}).get('refused', 'the parent is gone')}")
+            raise NoWarmStart((answer or {}).get("refused", "the parent is gone"))
         self.pid: int = answer["pid"]
         self.returncode: int | None = None
 
@@ -143,7 +150,11 @@ class ForkProvisioner(LocalProvisioner):  # type: ignore[misc]
 
     async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> KernelConnectionInfo:
         env = {name: value for name, value in kwargs["env"].items() if isinstance(value, str)}
-        request = {"connection_file": cmd[-1], "cwd": kwargs.get("cwd") or os.getcwd(), "env": env | {"MPLBACKEND": INLINE}}
+        request = {
+            "connection_file": cmd[-1],
+            "cwd": kwargs.get("cwd") or os.getcwd(),
+            "env": env | {"MPLBACKEND": INLINE},
+        }
         self.process = Forked(self.socket, request)
         self.pid = self.pgid = self.process.pid
         return self.connection_info

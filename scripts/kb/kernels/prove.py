@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from kb.evidence.execute import Failure, environment
 from kb.evidence.receipts import kernel_receipt_path, sealed
-from kb.evidence.run import Failure, Ran, commit, environment
+from kb.evidence.run import Ran, commit
 from kb.model import Device, Kernel
 
 TIMEOUT_S = 1200

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from kb import references, scan
 from kb.checks.references import passages
-from kb.components import says_plainly
+from kb.components import called, says_plainly
 from kb.evidence.verdicts import Evidence
 from kb.names import resolve
 from kb.typeset import number
@@ -89,7 +89,7 @@ def _as_citation(evidence: Evidence, items: str) -> str:
 
 def _as_wikilink(evidence: Evidence, match: re.Match[str]) -> str:
     found = evidence.names.find(match["target"].strip())
-    return match["text"] or (evidence.names.title(next(iter(found))) if len(found) == 1 else match["target"])
+    return match["text"] or (called(evidence, next(iter(found))) if len(found) == 1 else match["target"])
 
 
 def _as_number(evidence: Evidence, match: re.Match[str]) -> str:

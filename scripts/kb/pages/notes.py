@@ -66,8 +66,8 @@ def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
             heading(_eyebrow(note), title, inline(note.summary) if note.kind in SOURCES else ""),
             _source(evidence, note),
             note.body.strip(),
-            section("Read before", _wikilinks(note.prerequisites)),
-            section("Related", _wikilinks(note.related)),
+            section("Read before", _wikilinks(evidence, note.prerequisites)),
+            section("Related", _wikilinks(evidence, note.related)),
             section("References", reference_list(evidence, keys, note.path), "references"),
             section("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
         ]
@@ -109,5 +109,8 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _wikilinks(links: Sequence[str]) -> str:
-    return "\n".join(f"- {link if link.startswith('[[') else f'[[{link}]]'}" for link in links)
+def _wikilinks(evidence: Evidence, links: Sequence[str]) -> str:
+    """Pages as a list, by their titles."""
+    names = (link.removeprefix("[[").removesuffix("]]") for link in links)
+    found = ((name, sorted(evidence.names.find(name))) for name in names)
+    return "\n".join(f"- [[{name}|{evidence.names.title(paths[0])}]]" for name, paths in found if paths)

@@ -15,6 +15,8 @@ from kb.schema import NOTEBOOK_KEYS, note_keys
 
 LIBRARY = "papers/library.bib"
 LEDGER = "notebooks/receipts/ledger.jsonl"
+REPLICATIONS = "notebooks/receipts/replications/"
+CONSTRAINTS = "constraints.txt"
 ROOMS = ("notes", "papers", "notebooks", "kernels")
 _FOLDERS = {
     "papers": Kind.PAPER,
@@ -37,16 +39,19 @@ def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     python = _texts(root, [p for p in paths if p.endswith(".py")], problems)
     rooms = {path: text for path, text in markdown.items() if path.endswith("README.md")}
     pages = {path: text for path, text in markdown.items() if path not in rooms}
+    raw = _raw(root, "notebooks/receipts", ".ipynb")
     base = KnowledgeBase(
         notes=_each(_note, pages, problems),
         library=tuple(_library(root, problems)),
         notebooks=_each(_notebook, _within("notebooks", python), problems),
         kernels=_each(_kernel, _within("kernels", python), problems),
-        receipts=_each(receipts.parse, _raw(root, "notebooks/receipts", ".ipynb"), problems),
+        receipts=_each(receipts.parse, {p: r for p, r in raw.items() if not p.startswith(REPLICATIONS)}, problems),
+        replications=_each(receipts.parse, {p: r for p, r in raw.items() if p.startswith(REPLICATIONS)}, problems),
         kernel_receipts=_each(receipts.parse_kernel, _raw(root, "kernels/receipts", ".json"), problems),
         rooms=rooms,
         history=tuple(_ledger(root, problems)),
         files=frozenset(paths),
+        versions=_versions(root),
     )
     return base, problems + _rooms_missing(rooms)
 
@@ -167,6 +172,8 @@ def _notebook(path: str, text: str) -> tuple[Notebook, list[Problem]]:
         tags=front.words("tags"),
         device=next((d for d in Device if d.value == front.values.get("device")), Device.ANY),
         data=front.words("data"),
+        environment=front.words("environment"),
+        repeats=repeats if isinstance(repeats := front.values.get("repeats"), int) and repeats > 0 else 1,
         trials=tuple(trials),
         created=_date(front.values.get("created")),
     )
@@ -230,6 +237,14 @@ def _ledger(root: Path, problems: list[Problem]) -> list[Any]:
     runs, wrong = receipts.parse_ledger(LEDGER, file.read_text(encoding="utf-8", errors="replace"))
     problems += wrong
     return runs
+
+
+def _versions(root: Path) -> dict[str, str]:
+    """Pinned versions by package; empty where nothing is pinned."""
+    file = root / CONSTRAINTS
+    text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
+    pins = (line.split("#")[0].strip().split("==") for line in text.splitlines())
+    return {pin[0].lower(): pin[1] for pin in pins if len(pin) == 2}
 
 
 def _rooms_missing(rooms: dict[str, str]) -> list[Problem]:

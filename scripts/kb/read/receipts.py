@@ -83,6 +83,7 @@ def _receipt(path: str, meta: dict[str, Any], cells: list[dict[str, Any]], intac
         provenance=meta["provenance"],
         outputs=tuple((c["metadata"]["digest"], _outputs(c)) for c in cells if c["cell_type"] == "code"),
         intact=intact,
+        is_replication=bool(meta.get("replication")),
     )
 
 
@@ -96,6 +97,8 @@ def _result(name: str, body: dict[str, Any]) -> Result:
         measured=body["measured"],
         cell=body.get("cell", ""),
         void=body.get("void", ""),
+        spread={quantity: (low, high) for quantity, (low, high) in body.get("spread", {}).items()},
+        split=body.get("split", False),
     )
 
 
