@@ -351,7 +351,7 @@ claim(
 
 # %% [markdown]
 # With 20 weights the Hessian is a bargain, solving the equations included, which the counter leaves out.
-# With 124 million it is out of the question, and the price of the products stays at four passes each.
+# With 124 million it is out of the question, and the price of a product stays what it is.
 # On a loss that is no quadratic, the same step is only a good step; on one that is not convex it may lead uphill.
 #
 # ## Exercises

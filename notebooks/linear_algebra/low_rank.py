@@ -76,6 +76,7 @@ def alternate(matrix, starts=200, rounds=300, known=None):
     return tall @ wide.mT
 
 
+# %%
 def solve_rows(other, matrix, known, ridge):
     """For every start and every row of the matrix: the least-squares factor, given the other one."""
     squares = torch.einsum("rc,sck,scl->srkl", known, other, other) + ridge
@@ -112,6 +113,7 @@ def projected(matrix, columns):
     return base @ (base.T @ matrix)
 
 
+# %%
 APPROXIMATIONS = {
     "truncated SVD": truncated(MATRIX, RANK),
     "five columns": by_columns(MATRIX, RANK),
@@ -192,6 +194,7 @@ def polished(matrix, k, powers=(8, 20), steps=300):
     return (factors[0] @ factors[1]).detach()
 
 
+# %%
 DISTANCES = {
     "sum of squares": size,
     "largest stretch": lambda error: torch.linalg.matrix_norm(error, 2).item(),
@@ -235,6 +238,7 @@ def rank_for(matrix, error):
     return next((k for k, left in enumerate(remaining(matrix)) if left < error), min(matrix.shape))
 
 
+# %%
 BREAK_EVEN = 40 * 30 / (40 + 30)
 figure, axes = plt.subplots()
 for (name, matrix), place in zip(MATRICES.items(), ((8, 0.8), (6.5, 0.018), (4.4, 2e-3)), strict=True):

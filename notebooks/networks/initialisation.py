@@ -55,6 +55,7 @@ def squares(gain, width=256, nets=30, depth=DEPTH):
     return torch.stack(found)
 
 
+# %%
 GAINS = (1, 2, 4)
 signal = {gain: squares(gain) for gain in GAINS}
 for gain in GAINS:
@@ -128,6 +129,7 @@ def within_a_factor_of_two(width):
     return ((last[width] > 0.5) & (last[width] < 2)).float().mean().item()
 
 
+# %%
 claim(
     "a-narrow-network-strays-at-he-init",
     test=lambda width: within_a_factor_of_two(width) < 0.25,
@@ -169,6 +171,7 @@ def losses_of(weights, readout):
     return -log_p[:, torch.arange(len(LABELS)), LABELS].mean(1)
 
 
+# %%
 def train(gain, depth, nets=10, steps=150):
     """The losses of ten networks after gradient descent with momentum."""
     draw = torch.Generator().manual_seed(0)
@@ -225,6 +228,7 @@ BLOCKS = {
 }
 
 
+# %%
 def input_gradient(wiring, block, depth, width=64, nets=20):
     """The length of the gradient by the input, the median of several networks."""
     draw = torch.Generator().manual_seed(0)
@@ -325,7 +329,7 @@ claim(
 #
 # ## What we now know
 #
-# - A ReLU layer multiplies the mean square by $g/2$, so only $g = 2$ survives thirty layers, and only with it do they
-#   learn.
+# - A ReLU layer multiplies the mean square by $g/2$: with $g = 2$ a signal survives thirty layers, and most such networks
+#   learn; with $g = 1$ neither.
 # - That holds on average over networks; a single one strays by $\sqrt{5L/n}$ in the logarithm.
 # - A skip connection keeps the gradient from fading and lets it explode; blocks divided by $\sqrt L$ keep its length.

@@ -6,12 +6,13 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from kb.cli.progress import bar
 from kb.cli.shared import ROOT, find, open_base
 from kb.evidence.verdicts import Evidence
 from kb.model import Device, Notebook, Receipt
@@ -103,14 +104,19 @@ def verify(
         f"{len(todo)} to run on {dask or device}, {'as many as it has workers' if dask else at_a_time} at a time",
     )
     started = time.perf_counter()
-    with _cluster(dask, device) as cluster:
-        runs = runner.execute(
-            where, evidence, todo, at_a_time, How(timeout), warm=not cold, cluster=cluster, keep=not compare
-        )
-        failed = sum(
-            _report(n, len(todo), _judged(evidence, ran, compare, tolerance), style)
-            for n, ran in enumerate(runs, start=1)
-        )
+    failed = done = 0
+    try:
+        with _cluster(dask, device) as cluster, bar(len(todo), style) as (echo, advance):
+            how = How(timeout)
+            runs = runner.execute(
+                where, evidence, todo, at_a_time, how, warm=not cold, cluster=cluster, keep=not compare
+            )
+            for done, ran in enumerate(runs, start=1):
+                failed += _report(done, len(todo), _judged(evidence, ran, compare, tolerance), style, echo)
+                advance()
+    except KeyboardInterrupt:
+        _say(style, None, f"interrupted: {done} of {len(todo)} had finished and are kept; run again for the rest")
+        sys.exit(130)
     seconds = time.perf_counter() - started
     _say(
         style,
@@ -287,20 +293,17 @@ def _say(style: str, facts: dict[str, Any] | None, text: str) -> None:
         click.echo(json.dumps(facts))
 
 
-def _report(number: int, of: int, ran: Ran, style: str) -> bool:
+def _report(number: int, of: int, ran: Ran, style: str, echo: Callable[[str], None] = click.echo) -> bool:
     """Print how one run went; whether it failed."""
     if style == "json":
         failures = [{"path": f.path, "line": f.line, "message": f.message} for f in ran.failures]
-        click.echo(
-            json.dumps(
-                {"path": ran.path, "seconds": round(ran.duration_s, 2), "failures": failures}, ensure_ascii=False
-            )
-        )
+        facts = {"path": ran.path, "seconds": round(ran.duration_s, 2), "failures": failures}
+        echo(json.dumps(facts, ensure_ascii=False))
         return bool(ran.failures)
     mark = "✕" if ran.failures else "✓"
-    click.echo(f"[{number}/{of}] {mark} {ran.path} ({ran.duration_s:.1f} s)")
+    echo(f"[{number}/{of}] {mark} {ran.path} ({ran.duration_s:.1f} s)")
     for line in _lines(ran):
-        click.echo(line)
+        echo(line)
     return bool(ran.failures)
 
 

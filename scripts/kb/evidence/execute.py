@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import tempfile
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,6 +30,8 @@ INHERITED = re.compile(
     r"APPDATA|LOCALAPPDATA|COMSPEC|PATHEXT|USERPROFILE|CUDA_\w+|NVIDIA_\w+|JUPYTER_\w+|XDG_\w+|SSL_\w+"
 )
 """What a notebook sees of its surroundings. Anything else it must declare under `environment:`."""
+_live: set[AsyncKernelManager] = set()
+"""Managers of Jupyter kernels that are running now, in whatever thread."""
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -88,6 +92,15 @@ def execute(root: Path, notebook: Notebook, device: Device, depends: Mapping[str
     return Executed(document, facts, started, seconds, tuple(_unseen(notebook, facts)))
 
 
+def end_all() -> None:
+    """Kill every Jupyter kernel that is running, and what it started: the runner was interrupted."""
+    for manager in list(_live):
+        group = getattr(manager.provisioner, "pgid", None)
+        if group:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+
+
 def environment(root: Path, device: Device, declared: tuple[str, ...] = (), gpu: str = "") -> dict[str, str]:
     """The environment of the notebook's process: all that must be the same for the same outputs."""
     fixed = {
@@ -125,10 +138,11 @@ def _run(root: Path, document: Any, env: dict[str, str], how: How) -> None:
     with tempfile.TemporaryDirectory(prefix="kb-", ignore_cleanup_errors=True) as folder:
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
+        manager = _manager(folder, how.parent)
         client = nbclient.NotebookClient(
             document,
             timeout=how.timeout_s,
-            km=_manager(folder, how.parent),
+            km=manager,
             shutdown_kernel="immediate",  # a graceful one stalls for seconds now and then
             allow_error_names=[claim.ClaimFailed.__name__],
             coalesce_streams=True,
@@ -136,10 +150,13 @@ def _run(root: Path, document: Any, env: dict[str, str], how: How) -> None:
             resources={"metadata": {"path": str(scratch)}},
         )
         client.owns_km = True  # so that it ends what it starts
+        _live.add(manager)
         try:
             client.execute(env=env)
         except NoWarmStart:
             _run(root, document, env, How(how.timeout_s, gpu=how.gpu))
+        finally:
+            _live.discard(manager)
 
 
 def _manager(folder: str, parent: str) -> AsyncKernelManager:

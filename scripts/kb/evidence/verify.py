@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kb.evidence import receipts
-from kb.evidence.execute import Failure, How, environment
+from kb.evidence.execute import Failure, How, end_all, environment
 from kb.evidence.locks import locked
 from kb.evidence.run import Ran, run
 from kb.evidence.verdicts import Evidence, changes
@@ -103,9 +103,10 @@ def execute(
         try:
             for future in as_completed(futures):
                 yield _kept(root, futures[future], future, keep)
-        finally:
+        finally:  # after the last one nothing is left; after an interrupt, much
             for future in futures:
                 future.cancel()
+            end_all()
 
 
 def do(root: Path, job: Job, depends: dict[str, str], how: How, gpus: _Gpus | None = None) -> Ran:
