@@ -22,6 +22,7 @@ TIERS = (
         "evidence.receipts",
         "evidence.compare",
         "evidence.warm",
+        "evidence.streams",
         "kernels.proofs",
         "kernels.gate",
     ),

@@ -137,12 +137,13 @@ def test_a_hundred_megabytes_of_output_make_a_small_receipt(write: Any) -> None:
     assert b"99,980,001 characters left out" in raw
 
 
-def test_figures_past_the_limit_are_refused_in_words(write: Any) -> None:
+def test_figures_past_the_limit_are_refused_in_words(tmp_path: Path, write: Any) -> None:
     big = "from IPython.display import SVG\nSVG('<svg xmlns=\"http://www.w3.org/2000/svg\">' + '<path d=\"M0 0\"/>' * 90_000 + '</svg>')"
     result = CliRunner().invoke(main, ["verify", "--root", str(fill(write({}), big=big)), "--cold"])
 
-    assert "its receipt would have 1.4 MB, at most 1 are kept: draw or print less" in result.output
+    assert "its receipt would have 1.6 MB, at most 1 are kept: draw or print less" in result.output
     assert result.exit_code == 1
+    assert not list(tmp_path.rglob("*.ipynb"))
 
 
 def test_running_out_of_memory_is_told_by_its_cell(write: Any) -> None:
@@ -227,7 +228,7 @@ def test_on_a_disk_that_is_really_full_other_notebooks_still_finish(tmp_path: Pa
         target.mkdir()
         subprocess.run(["mount", "--bind", str(small), str(target)], check=True)
         try:
-            (target / "filler").write_bytes(b"x" * 260_000)
+            (target / "filler").write_bytes(b"x" * 275_000)
             result = CliRunner().invoke(main, ["verify", "--root", str(root), "--cold", "--jobs", "1"])
         finally:
             subprocess.run(["umount", str(target)], check=True)

@@ -121,7 +121,7 @@ def test_each_scheme_has_its_own_colours_and_text_that_can_be_read(browser: Any,
     for scheme in ("light", "dark"):
         with Visit(browser, address, PAGES["note"], scheme=scheme) as visit:
             colours[scheme] = visit.page.evaluate(
-                "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('.md-typeset p')).color]"
+                "[getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector('.md-typeset h2 ~ p')).color]"
             )
 
     assert colours["light"] != colours["dark"]

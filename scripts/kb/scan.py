@@ -121,13 +121,14 @@ def find_placeholders(says: str) -> list[re.Match[str]]:
 
 
 def emphasised(html: str) -> str:
-    """Escaped text with Markdown's code, strong and emphasis marks as tags."""
+    """Escaped text with Markdown's code, strong and emphasis marks as tags and a typesetter's quotation marks."""
     parts = re.split(r"`([^`]+)`", html)
     for i, part in enumerate(parts):
         if i % 2:
             parts[i] = f"<code>{part}</code>"
         else:
-            strong = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", part)
+            curled = re.sub(r"(?<=\w)&#x27;", "’", re.sub(r"&quot;(.+?)&quot;", r"“\1”", part))
+            strong = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", curled)
             parts[i] = re.sub(r"(?<!\*)\*(?=\S)(.+?)(?<=\S)\*(?!\*)", r"<em>\1</em>", strong)
     return "".join(parts)
 

@@ -14,12 +14,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import nbclient
 import nbformat
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
 from kb.evidence import claim, observe
+from kb.evidence.streams import Client
 from kb.evidence.warm import NAME, NoWarmStart, Specs
 from kb.model import Device, Notebook
 
@@ -139,13 +139,12 @@ def _run(root: Path, document: Any, env: dict[str, str], how: How) -> None:
         scratch = Path(folder) / "scratch"
         scratch.mkdir()
         manager = _manager(folder, how.parent)
-        client = nbclient.NotebookClient(
+        client = Client(
             document,
             timeout=how.timeout_s,
             km=manager,
             shutdown_kernel="immediate",  # a graceful one stalls for seconds now and then
             allow_error_names=[claim.ClaimFailed.__name__],
-            coalesce_streams=True,
             record_timing=True,
             resources={"metadata": {"path": str(scratch)}},
         )

@@ -13,6 +13,9 @@ from kb.evidence.execute import Broken, Failure, How, execute
 from kb.evidence.seal import seal
 from kb.model import Device, Notebook
 
+MOST_BYTES = 1_000_000
+"""Bytes that a receipt may have: a notebook whose figures pass that should draw less."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ran:
@@ -38,8 +41,15 @@ def run(
     if unseen := runs[0].failures:
         return Ran(notebook.path, seconds, unseen)
     raw, ledger, failures = seal(notebook, device, depends, runs, commit(root, depends), replication)
+    if len(raw) > MOST_BYTES:
+        return Ran(notebook.path, seconds, (_too_large(notebook, raw),))
     place = receipts.receipt_path(notebook.path, device)
     return Ran(notebook.path, seconds, tuple(failures), place, raw, ledger)
+
+
+def _too_large(notebook: Notebook, raw: bytes) -> Failure:
+    sizes = f"{len(raw) / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} are kept"
+    return Failure(notebook.path, 1, f"its receipt would have {sizes}: draw or print less")
 
 
 def commit(root: Path, depends: Mapping[str, str]) -> dict[str, Any]:

@@ -9,15 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from kb.evidence import claim, receipts
+from kb.evidence import claim, receipts, streams
 from kb.evidence.digest import cell_digest
 from kb.evidence.execute import Executed, Failure
 from kb.model import Device, Notebook
 
-MOST_TEXT = 20_000
-"""Characters of one stream of one cell that a receipt keeps."""
-MOST_BYTES = 1_000_000
-"""Bytes that a receipt may have: a notebook whose figures pass that should draw less."""
 _ADDRESS = re.compile(r"0x[0-9a-fA-F]{6,16}\b")
 _CELL_FILE = re.compile(r"(?:/tmp|/var/folders/\S*?|\S*?[\\/]Temp)[\\/]ipykernel_\d+[\\/]\d+\.py")
 _SCRATCH = re.compile(r"/[\w/.-]*?/kb-[\w]+/scratch")
@@ -56,7 +52,7 @@ def seal(
     document = _stable(first.document)
     document["metadata"]["receipt"] = meta
     raw = receipts.sealed(document, meta)
-    return raw, _ledger(meta), [*_failures(notebook, results), *_too_large(notebook, raw)]
+    return raw, _ledger(meta), _failures(notebook, results)
 
 
 def seconds_by_cell(document: Any) -> list[float]:
@@ -129,15 +125,6 @@ def _failure(notebook: Notebook, name: str, cell: int, body: Mapping[str, Any]) 
     return Failure(notebook.path, line, f"claim '{name}' fails: {claim.Outcome(claim=name, **kept).reason}")
 
 
-def _too_large(notebook: Notebook, raw: bytes) -> list[Failure]:
-    if len(raw) <= MOST_BYTES:
-        return []
-    said = (
-        f"its receipt would have {len(raw) / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} are kept: draw or print less"
-    )
-    return [Failure(notebook.path, 1, said)]
-
-
 def _ledger(meta: Mapping[str, Any]) -> dict[str, Any]:
     """The run in a line."""
     p = meta["provenance"]
@@ -173,16 +160,11 @@ def _stable_cell(index: int, cell: Any) -> dict[str, Any]:
 
 
 def _stable_outputs(outputs: list[Any]) -> list[dict[str, Any]]:
-    """All of stdout, then all of stderr, then the rest in order: chunks and interleaving differ between runs."""
-    streams: dict[str, str] = {}
-    rest = []
-    for output in outputs:
-        if output.output_type == "stream":
-            streams[output.name] = streams.get(output.name, "") + output.text
-        else:
-            rest.append(_stable_output(output))
-    texts = [(name, _shortened(_clean(streams[name]))) for name in ("stdout", "stderr") if name in streams]
-    return [{"output_type": "stream", "name": name, "text": _lines(text)} for name, text in texts] + rest
+    """stdout, then stderr, then the rest in order: how they interleave differs between runs."""
+    printed = sorted((o for o in outputs if o.output_type == "stream"), key=lambda o: o.name, reverse=True)
+    texts = [(o.name, _clean(streams.text(o))) for o in printed]
+    kept = [{"output_type": "stream", "name": name, "text": _lines(text)} for name, text in texts]
+    return kept + [_stable_output(o) for o in outputs if o.output_type != "stream"]
 
 
 def _stable_output(output: Any) -> dict[str, Any]:
@@ -196,14 +178,6 @@ def _stable_output(output: Any) -> dict[str, Any]:
 
 def _clean(text: str) -> str:
     return _ANSI.sub("", _SCRATCH.sub("<scratch>", _CELL_FILE.sub("<cell>", _ADDRESS.sub("0x0", text))))
-
-
-def _shortened(text: str) -> str:
-    """The beginning and the end of a text that is too long to keep."""
-    if len(text) <= MOST_TEXT:
-        return text
-    half = MOST_TEXT // 2
-    return f"{text[:half]}\n… {len(text) - MOST_TEXT:,} characters left out …\n{text[-half:]}"
 
 
 def _lines(text: str) -> list[str]:
