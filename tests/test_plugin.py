@@ -124,6 +124,21 @@ def test_a_dead_link_fails_a_strict_build(garden: Path, tmp_path: Path) -> None:
         build(load_config(str(configure(garden)), site_dir=str(tmp_path / "site"), strict=True))
 
 
+def test_whoever_serves_is_told_at_once_what_is_wrong(garden: Path, caplog: pytest.LogCaptureFixture) -> None:
+    config = load_config(str(configure(garden)))
+    plugin = config.plugins["kb"]
+    (garden / "notes/bad.md").write_text("---\ntitle: Bad\nsumary: S.\n---\n")
+
+    plugin.on_startup(command="build", dirty=False)
+    plugin.on_config(config)
+    assert caplog.text == ""
+
+    plugin.on_startup(command="serve", dirty=False)
+    plugin.on_config(config)
+    assert "notes/bad.md:3: unknown key 'sumary'" in caplog.text
+    assert "did you mean 'summary'?" in caplog.text
+
+
 RELOAD = """
 import os, sys
 from kb import plugin, typeset

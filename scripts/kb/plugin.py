@@ -14,11 +14,12 @@ from typing import Any
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.plugins import BasePlugin, event_priority
+from mkdocs.plugins import BasePlugin, event_priority, get_plugin_logger
 from mkdocs.structure.files import File, Files, InclusionLevel
 
 ENGINE = Path(__file__).parent
 ROOMS = ("notes", "papers", "notebooks", "kernels")
+log = get_plugin_logger("kb")
 
 
 class PageFile(File):
@@ -31,10 +32,18 @@ class PageFile(File):
 class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     """Reads the knowledge base once a build and adds its pages, receipts and fonts to MkDocs' files."""
 
+    _serving = False
+
+    def on_startup(self, *, command: str, dirty: bool) -> None:
+        self._serving = command == "serve"
+
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         _reload_changed_engine()
         self._root = Path(config.config_file_path).parent
-        self._evidence = _evidence(self._root)
+        self._evidence, problems = _judged(self._root)
+        if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
+            for problem in problems:
+                log.warning("%s", problem)
         for name in ("kb.markdown", "kb.mathml"):
             if name not in config.markdown_extensions:
                 config.markdown_extensions.append(name)
@@ -57,14 +66,17 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         return server
 
 
-def _evidence(root: Path) -> Any:
-    """The knowledge base with its verdicts. Its mistakes are `kb check`'s to report; a page is made all the same."""
+def _judged(root: Path) -> tuple[Any, list[Any]]:
+    """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
+    from kb.checks import check
     from kb.evidence.verdicts import judge
     from kb.load import load
 
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
-    return judge(load(root)[0])
+    base, unread = load(root)
+    evidence = judge(base)
+    return evidence, check(evidence, unread)
 
 
 def _page_file(config: MkDocsConfig, path: str, text: str) -> PageFile:
