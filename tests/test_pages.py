@@ -87,7 +87,7 @@ def test_a_claims_page_has_all_a_doubter_asks_for(pages: dict[str, Page]) -> Non
     assert "test    = lambda pair: pair[0] != pair[1]" in body
     assert "fails, as it must" in body
     assert "Often said: <q>Addition is associative.</q>" in body
-    assert "kb verify sums-depend-on-order --all" in body
+    assert "kb reproduce sums-depend-on-order" in body
     for title in ("Verdict by device", "Test and control", "Evidence", "Sources", "History", "Reproduce"):
         assert f"## {title}" in body
 

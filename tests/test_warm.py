@@ -55,6 +55,20 @@ def test_a_warm_run_prints_and_draws_what_a_cold_one_does(tmp_path: Path, parent
     assert warm.seconds < cold.seconds
 
 
+def test_only_libraries_that_a_run_imports_are_in_its_provenance(tmp_path: Path, parent: Parent) -> None:
+    """The parent has loaded torch; a notebook that never asks for it has not used it."""
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks/n.py").write_text("import numpy as np\nx = np.ones(3).sum()\n")
+    depends = {"notebooks/n.py": "digest"}
+    runs = [
+        execute(tmp_path, notebook("import numpy as np", "x = np.ones(3).sum()"), Device.CPU, depends, how)
+        for how in (How(parent=parent.socket), How())
+    ]
+
+    assert [set(run.facts["versions"]) for run in runs] == [{"numpy"}] * 2
+    assert not any("seed" in run.facts for run in runs)
+
+
 def test_children_compute_in_parallel_without_hanging(parent: Parent) -> None:
     cell = "import torch; torch.set_num_threads(2); y = torch.ones(400, 400); print(int((y @ y).sum()))"
     for _ in range(3):

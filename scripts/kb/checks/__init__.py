@@ -22,6 +22,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
     claims.unmeasured_quantities,
     receipts.strays,
     receipts.edited,
+    receipts.replications,
     receipts.standing,
     receipts.kernels,
 )

@@ -9,6 +9,8 @@ from kb.evidence.verdicts import Evidence, changes
 from kb.model import Device, KernelReceipt, Location, Notebook, Receipt, Verdict
 from kb.problems import Problem, Rule
 
+_REPORTED = (Verdict.FAILING, Verdict.UNMEASURED, Verdict.INCONCLUSIVE)
+
 
 def strays(evidence: Evidence) -> Iterator[Problem]:
     """A receipt lies where its subject's receipt belongs, and its subject exists."""
@@ -23,6 +25,20 @@ def strays(evidence: Evidence) -> Iterator[Problem]:
         elif receipt.subject not in subjects:
             message = f"this is a receipt of {receipt.subject}, which is gone"
             yield Problem(Location(receipt.path), Rule.RECEIPT, message, "delete it, or bring the file back")
+
+
+def replications(evidence: Evidence) -> Iterator[Problem]:
+    """What others send in was written by `kb reproduce --save`, is of a notebook that is there, and untouched."""
+    subjects = {notebook.path for notebook in evidence.base.notebooks}
+    for receipt in evidence.base.replications:
+        at = Location(receipt.path)
+        if not receipt.intact:
+            yield Problem(at, Rule.RECEIPT_EDITED, "this receipt was changed after it was written", "ask for another")
+        elif receipt.subject not in subjects:
+            yield Problem(at, Rule.RECEIPT, f"this is a receipt of {receipt.subject}, which is gone", "delete it")
+        elif not receipt.is_replication:
+            hint = f"write one with: kb reproduce {receipt.subject} --save FILE"
+            yield Problem(at, Rule.RECEIPT, "this receipt is not a replication", hint)
 
 
 def edited(evidence: Evidence) -> Iterator[Problem]:
@@ -71,10 +87,11 @@ def _standing_of(evidence: Evidence, notebook: Notebook, receipt: Receipt) -> It
         return
     for standing in evidence.of_notebook(notebook.path):
         for finding in standing.findings:
-            if finding.device is receipt.device and finding.verdict in (Verdict.FAILING, Verdict.UNMEASURED):
+            if finding.device is receipt.device and finding.verdict in _REPORTED:
                 assert standing.trial
                 message = f"claim '{standing.claim.id}' is {finding.verdict} on {finding.device}: {finding.reason}"
-                yield Problem(standing.trial.at, Rule.FAILING, message, hint)
+                is_error = finding.verdict is not Verdict.INCONCLUSIVE
+                yield Problem(standing.trial.at, Rule.FAILING, message, hint, is_error)
 
 
 def _without_receipt(notebook: Notebook, device: Device) -> Problem:

@@ -6,7 +6,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,8 @@ from kb.evidence.verdicts import Evidence
 from kb.model import Device, Notebook, Receipt
 
 if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
     from kb.evidence.compare import Comparison
     from kb.evidence.run import Ran
 
@@ -54,7 +57,9 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
 @TIMEOUT
 @TOLERANCE
 @click.option("--cold", is_flag=True, help="A fresh interpreter for every notebook, not a fork of a warm one.")
-@click.option("--shard", type=Shard(), help="Only the I-th of N equal parts, for a matrix of machines.")
+@click.option(
+    "--shard", type=Shard(), help="Only the I-th of N equal parts, for machines that start from the same commit."
+)
 @click.option(
     "--dask", metavar="ADDRESS", help="Run on a Dask cluster whose workers have this repository at the same path."
 )
@@ -190,18 +195,20 @@ def _is_all_fresh(evidence: Evidence, targets: Sequence[str], device: Device, ev
     return all(receipt and receipt.intact and not changes(receipt, depends[path]) for path, receipt in found)
 
 
-def _cluster(address: str | None, device: str) -> Any:
+@contextmanager
+def _cluster(address: str | None, device: str) -> Iterator[Executor | None]:
     """An executor of a Dask cluster; nothing, if no address is given. GPU notebooks need workers with a GPU resource."""
-    from contextlib import nullcontext
-
     if address is None:
-        return nullcontext(None)
+        yield None
+        return
     from kb.evidence.cluster import connected
 
-    try:
-        return connected(address, device)
-    except (OSError, LookupError) as error:
-        raise click.UsageError(str(error)) from None
+    with ExitStack() as stack:
+        try:
+            executor = stack.enter_context(connected(address, device))
+        except (OSError, LookupError) as error:
+            raise click.UsageError(str(error)) from None
+        yield executor
 
 
 def _judged(evidence: Evidence, ran: Ran, compare: bool, tolerance: float) -> Ran:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def connected(address: str, device: str, timeout_s: float = 20.0) -> Iterator[Executor]:
+def connected(address: str, device: str, timeout_s: float = 10.0) -> Iterator[Executor]:
     """The executor of a cluster. Raises OSError if nobody answers, LookupError if no worker can do the work.
 
     A resource that no worker has is waited for without end, so it is looked for first.

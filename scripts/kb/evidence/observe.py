@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import platform
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -14,7 +16,7 @@ from typing import Any
 
 MIME = "application/vnd.kb.provenance+json"
 LIBRARIES = ("torch", "triton", "numpy", "matplotlib", "ml_dtypes", "scipy", "sklearn")
-"""Libraries whose version is recorded if the run imported them."""
+"""Libraries whose version is recorded if the run's own code imports them."""
 _unseen: dict[str, set[str]] = {"read": set(), "wrote": set(), "imported": set()}
 """Files of the repository that the run touched and its digest does not know of."""
 _OURS = {
@@ -25,7 +27,7 @@ _OURS = {
     "scripts/kb/evidence/forkserver.py",
 }
 """What the runner itself loads."""
-_here: dict[str, Any] = {"root": None, "known": frozenset()}
+_here: dict[str, Any] = {"root": None, "known": frozenset(), "code": ()}
 
 
 class Provenance:
@@ -43,12 +45,14 @@ def begin(root: str, known: list[str]) -> None:
     from IPython import get_ipython
 
     get_ipython().run_line_magic("config", "InlineBackend.figure_formats = ['svg']")
-    _here.update(root=Path(root).resolve(), known=frozenset(known) | _OURS)
+    code = [name for name in known if name.endswith(".py")]
+    _here.update(root=Path(root).resolve(), known=frozenset(known) | _OURS, code=code)
     sys.addaudithook(_watch(_here["root"], _here["known"]))
 
 
 def observe() -> Provenance:
     """After the last cell: everything that can be probed from inside."""
+    used = _libraries(_here["root"], _here["code"])
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),
@@ -57,15 +61,27 @@ def observe() -> Provenance:
         "cpu": _cpu(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
-        "versions": {name: metadata.version(name) for name in LIBRARIES if name in sys.modules and _has(name)},
+        "versions": {name: metadata.version(name) for name in LIBRARIES if name in used and _has(name)},
         "triton_interpreter": os.environ.get("TRITON_INTERPRET") == "1",
         "peak_memory_mb": _peak_memory_mb(),
         "observed": datetime.now(UTC).isoformat(timespec="seconds"),
         **{what: sorted(paths) for what, paths in (_unseen | {"imported": _imported()}).items() if paths},
     }
-    if "torch" in sys.modules:
+    if "torch" in used:
         facts |= _torch()
     return Provenance({name: value for name, value in facts.items() if value is not None})
+
+
+def _libraries(root: Path, files: Iterable[str]) -> set[str]:
+    """What the run's own files import, and was loaded. What is loaded alone says nothing: a warm start loads it all."""
+    found = set()
+    for file in files:
+        for node in ast.walk(ast.parse((root / file).read_bytes())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found.add((node.module or "").partition(".")[0])
+    return found & sys.modules.keys()
 
 
 def _imported() -> set[str]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 from kb import components
 from kb.components import DEVICES, badge, claim_page
 from kb.evidence.verdicts import Evidence, Finding, Standing
-from kb.model import Device, Run, Value, Verdict
+from kb.model import Device, Verdict
+from kb.pages import history
 from kb.pages.notebooks import cell_html
 from kb.pages.notes import reference_list
 from kb.pages.page import Page, heading, section
@@ -70,7 +71,8 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             section(
                 "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
             ),
-            section("History", _history(evidence.base.history, claim.id)),
+            section("History", history.render(evidence.base.history, claim.id)),
+            section("Replications", history.replications(evidence, standing)),
             section("Reproduce", _reproduce(standing)),
         ]
     )
@@ -82,7 +84,7 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
 def _verdicts(standing: Standing) -> str:
     findings = standing.findings or (standing.finding,)
     rows = [
-        (DEVICES[f.device], badge(f.verdict, f.device is Device.CUDA), _ran_on(f), esc(f.reason or "—"))
+        (DEVICES[f.device], badge(f.verdict, f.device is Device.CUDA), _ran_on(f), esc(f.reason or f.aged or "—"))
         for f in findings
     ]
     return components.table(("Device", "Verdict", "Ran on", "Why"), rows)
@@ -126,23 +128,18 @@ def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
 
 def _quantities(standing: Standing) -> str:
     rows = [(f"<code>{esc(name)}</code>", esc(plain(value))) for name, value in standing.measured.items()]
-    return components.table(("Quantity", "Measured"), rows, numeric=frozenset({1})) if rows else ""
-
-
-def _history(history: Sequence[Run], name: str, most: int = 12) -> str:
-    """The latest runs that tried the claim, newest first."""
-    runs = [run for run in history if name in run.results][-most:][::-1]
-    rows = [_run_row(run, *run.results[name]) for run in runs]
-    return components.table(("Run", "Device", "With", "Verdict", "Measured"), rows) if rows else ""
-
-
-def _run_row(run: Run, passed: bool, measured: Mapping[str, Value]) -> tuple[str, ...]:
-    shown = ", ".join(f"{esc(name)} {esc(plain(value))}" for name, value in list(measured.items())[:4])
-    versions = ", ".join(f"{name} {run.versions[name]}" for name in ("torch", "triton") if name in run.versions)
-    verdict = badge(Verdict.VERIFIED if passed else Verdict.FAILING)
-    return (day(run.started), esc(run.gpu or DEVICES[run.device]), esc(versions), verdict, shown)
+    spread = standing.finding.result.spread if standing.finding.result else {}
+    if not spread:
+        return components.table(("Quantity", "Measured"), rows, numeric=frozenset({1})) if rows else ""
+    ranges = (f"{plain(a)} to {plain(b)}" for a, b in (spread.get(name, ("", "")) for name in standing.measured))
+    every = [(*row, esc(between) if between != " to " else "") for row, between in zip(rows, ranges, strict=True)]
+    return components.table(("Quantity", "Median", "Least to greatest"), every, numeric=frozenset({1, 2}))
 
 
 def _reproduce(standing: Standing) -> str:
     device = " --device cuda" if standing.claim.device is Device.CUDA else ""
-    return f"```sh\nkb verify {standing.claim.id} --all{device}\n```\n\nThe outcome is printed, and written to the notebook's receipt."
+    return (
+        f"```sh\nkb reproduce {standing.claim.id}{device}\n```\n\n"
+        "Runs the notebook here and prints what was recorded beside what came out; `--save mine.ipynb` writes a receipt "
+        "to send in."
+    )

@@ -3,8 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
-from kb.typeset import esc
+from kb.typeset import counted, esc, plain
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A quantity over runs; None where a run did not measure it."""
+
+    name: str
+    values: Sequence[float | None]
+    latest: str
+    """The newest value, as it is to be written."""
 
 
 def error_ratios(worst: Mapping[str, Sequence[float]], limit: float) -> str:
@@ -53,6 +64,49 @@ def registers(rows: Sequence[tuple[str, int, int]]) -> str:
         f"{name}: {used}" + (f", {spilled} bytes spilled" if spilled else "") for name, used, spilled in rows
     )
     return _svg(width, height, f"Registers a thread by architecture. {said}", "".join(marks))
+
+
+def timelines(series: Sequence[Series], marked: Mapping[int, str]) -> str:
+    """A line for each quantity over the same runs, each in its own range; `marked` runs carry a word on top."""
+    if not series:
+        return ""
+    width, left, right, row, top = 640, 168, 96, 34, 22
+    height, runs = top + row * len(series) + 6, len(series[0].values)
+
+    def x(run: int) -> float:
+        return left + (width - left - right) * (run + 0.5) / runs
+
+    marks = [
+        f'<line class="rule" x1="{x(run) - 4:.1f}" x2="{x(run) - 4:.1f}" y1="{top}" y2="{height}"/><text class="tick" x="{x(run):.1f}" y="13">{esc(word)}</text>'
+        for run, word in marked.items()
+    ]
+    for n, each in enumerate(series):
+        points = [(x(run), top + row * n + y) for run, y in _scaled(each.values, 6, row - 8)]
+        middle = top + row * n + row / 2
+        path = " ".join(f"{a:.1f},{b:.1f}" for a, b in points)
+        marks.append(
+            f'<text class="label" x="0" y="{middle + 4:.0f}">{esc(each.name)}</text><polyline class="line" points="{path}"/>'
+            f'<text class="value" x="{width - right + 12}" y="{middle + 4:.0f}">{esc(each.latest)}</text>'
+        )
+        marks += [f'<circle class="dot" cx="{a:.1f}" cy="{b:.1f}" r="3"/>' for a, b in points]
+    said = "; ".join(f"{each.name} {_range(each.values)}, last {each.latest}" for each in series)
+    return _svg(width, height, f"Measured in {counted(runs, 'run')}. {said}", "".join(marks))
+
+
+def _scaled(values: Sequence[float | None], low: float, high: float) -> list[tuple[int, float]]:
+    """Heights of values in a band, the greatest on top; rounding errors of equal ones are not blown up."""
+    known = [(run, value) for run, value in enumerate(values) if value is not None]
+    least, most = min(v for _, v in known), max(v for _, v in known)
+    span = most - least
+    if span <= 1e-9 * max(abs(least), abs(most)):
+        return [(run, (low + high) / 2) for run, _ in known]
+    return [(run, high - (value - least) / span * (high - low)) for run, value in known]
+
+
+def _range(values: Sequence[float | None]) -> str:
+    known = [value for value in values if value is not None]
+    least, most = plain(min(known)), plain(max(known))
+    return f"always {least}" if least == most else f"between {least} and {most}"
 
 
 def _svg(width: int, height: int, label: str, body: str) -> str:
