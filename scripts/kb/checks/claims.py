@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from kb import scan
 from kb.checks.references import passages
 from kb.evidence.verdicts import Evidence, Standing
-from kb.model import Claim, Device, Location, Trial, Verdict
+from kb.model import Claim, Device, Location, Trial
 from kb.problems import Problem, Rule, did_you_mean, in_words
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
@@ -94,7 +94,7 @@ def _check_role(evidence: Evidence, at: Location, claim: str, quantity: str, spe
 
 def _check_quantity(standing: Standing, at: Location, quantity: str, spec: str) -> Iterator[Problem]:
     claim, measured = standing.claim, standing.measured
-    if standing.verdict is Verdict.UNMEASURED and not measured:
+    if not measured:  # there is no result yet, or none to be trusted
         if standing.trial and quantity not in standing.trial.names:
             yield _no_quantity(at, claim, quantity, standing.trial.names)
     elif quantity not in measured:
