@@ -65,7 +65,7 @@ def test_a_gpu_claim_says_why_it_cannot_run_here(write: Any) -> None:
     root = write({"notebooks/g.py": cell, "notes/n.md": NOTE.format(name="on-a-gpu")})
     result = kb(root, "reproduce", "on-a-gpu")
 
-    assert result.output == "on-a-gpu: cannot run here: it needs an NVIDIA GPU, and there is none\n"
+    assert result.output == "on-a-gpu: cannot run here: this machine has no NVIDIA GPU that can be used\n"
     assert result.exit_code == 1
     assert kb(root, "check").exit_code == 0
 

@@ -28,6 +28,7 @@ DEVICE = click.option("--device", type=click.Choice(["cpu", "cuda"]), default="c
 TIMEOUT = click.option(
     "--timeout", type=click.IntRange(1), default=600, show_default=True, help="Seconds that one cell may take."
 )
+NO_GPU = "this machine has no NVIDIA GPU that can be used"
 TOLERANCE = click.option(
     "--tolerance", type=float, default=0.02, show_default=True, help="Relative difference between machines."
 )
@@ -102,7 +103,10 @@ def verify(
     if not todo:
         _say(style, {"ran": 0}, "everything is fresh: nothing to run")
         return
-    at_a_time = min(jobs, len(todo), runner.gpu_count() if device == "cuda" else jobs)
+    found = _gpus() if device == "cuda" and not dask else []
+    if device == "cuda" and not (found or dask):
+        raise click.UsageError(f"{NO_GPU}: run this on a machine that has one, or send it there with --dask")
+    at_a_time = min(jobs, len(todo), len(found) or jobs)
     _say(
         style,
         None,
@@ -159,8 +163,8 @@ def reproduce(
     chosen = Device(device) if device else notebook.devices[0]
     if chosen not in notebook.devices:
         raise click.UsageError(f"{notebook.path} runs on {' or '.join(notebook.devices)}")
-    if chosen is Device.CUDA and not _has_gpu():
-        click.echo(f"{target}: cannot run here: it needs an NVIDIA GPU, and there is none")
+    if chosen is Device.CUDA and not _gpus():
+        click.echo(f"{target}: cannot run here: {NO_GPU}")
         sys.exit(1)
     recorded = evidence.names.receipts.get((notebook.path, chosen))
     ran = run(where, notebook, chosen, evidence.base.depends[notebook.path], How(timeout), replication=True)
@@ -261,10 +265,10 @@ def _notebook(evidence: Evidence, target: str) -> Notebook:
     return found
 
 
-def _has_gpu() -> bool:
-    from shutil import which
+def _gpus() -> list[str]:
+    from kb.evidence.gpus import ids
 
-    return which("nvidia-smi") is not None
+    return ids()
 
 
 def _say_where(recorded: Receipt | None, here: Receipt) -> None:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import io
 import os
+import tokenize
 from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
@@ -16,10 +18,14 @@ from pathlib import Path
 from kb.model import Notebook
 from kb.read.notebooks import python, split
 
-ROOTS = {"kb": "scripts", "kernels": "", "notebooks": ""}
-"""First-party packages and the folder, relative to the repository, that holds each."""
+SEARCHED = ("scripts", "")
+"""Folders of the repository from which a run imports, in this order; they precede every library."""
+ROOMS = ("kernels", "notebooks")
+"""Packages of the repository whose folders need no `__init__.py`."""
 PROVERS = ("scripts/kb/kernels/proofs.py", "scripts/kb/kernels/gate.py")
 """What a kernel's receipt depends on besides the kernel."""
+_TELLING_TAGS = {"skip-execution", "raises-exception", "volatile"}
+"""Tags of cells that decide what is run or kept; any other is for readers."""
 _SILENT = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 """Fields of syntax trees that differ between versions of Python or say nothing."""
 
@@ -30,29 +36,39 @@ class Digests:
     def __init__(self, root: Path) -> None:
         self.root = root
         self._modules: dict[str, _Module | None] = {}
-        self._cells: dict[str, str] = {}
+        self._found: dict[str, frozenset[str]] = {}
 
-    def of(self, path: str) -> str | None:
+    def of(self, path: str, keeps_docs: bool = False) -> str | None:
         """The digest of a file now: of its code if it is Python, else of its bytes; None if it is gone."""
         if not path.endswith(".py"):
             file = self.root / path
             return hashlib.sha256(file.read_bytes()).hexdigest() if file.is_file() else None
         module = self._module(path)
-        return module.digest if module else None
+        return module.digest(keeps_docs) if module else None
 
     def of_notebook(self, notebook: Notebook) -> dict[str, str]:
         """Digest by path of everything a notebook's run depends on, itself included."""
         declared = {f"${name}": _text_digest(os.environ.get(name, "")) for name in notebook.environment}
-        return self._closure(notebook.path, *notebook.data) | declared
+        used = self._used(notebook.path, *notebook.data)
+        own = run_digest(notebook, self._reads_docs(used))
+        return self._digested(used) | {notebook.path: own} | declared
 
     def of_kernel(self, path: str) -> dict[str, str]:
         """Digest by path of a kernel's file, all it imports, and the code that proves and compiles it."""
         packages = self._files(".".join(_dotted(path)))  # importing it runs kernels/__init__.py
-        return self._closure(path, *packages, *PROVERS)
+        return self._digested(self._used(path, *packages, *PROVERS))
 
-    def _closure(self, *paths: str) -> dict[str, str]:
-        used = set(paths).union(*(self.imports(path) for path in paths if path.endswith(".py")))
-        return {path: digest for path in sorted(used) if (digest := self.of(path))}
+    def _used(self, *paths: str) -> set[str]:
+        return set(paths).union(*(self.imports(path) for path in paths if path.endswith(".py")))
+
+    def _digested(self, used: set[str]) -> dict[str, str]:
+        keeps_docs = self._reads_docs(used)
+        return {path: digest for path in sorted(used) if (digest := self.of(path, keeps_docs))}
+
+    def _reads_docs(self, used: set[str]) -> bool:
+        """Whether any of these files reads docstrings: whose is unknown, so then all of them count."""
+        modules = (self._module(path) for path in used if path.endswith(".py"))
+        return any(module.reads_docs for module in modules if module)
 
     def imports(self, path: str) -> frozenset[str]:
         """Every first-party file that importing `path` runs, directly or not; without `path` itself."""
@@ -82,17 +98,18 @@ class Digests:
         module = self._module(path)
         return frozenset().union(*(self._files(name) for name in module.imported)) if module else frozenset()
 
-    def _files(self, name: str) -> set[str]:
+    def _files(self, name: str) -> frozenset[str]:
         """The files that `import a.b.c` runs: a/__init__.py, a/b/__init__.py and a/b/c.py, where they exist."""
-        parts = name.split(".")
-        if parts[0] not in ROOTS:
-            return set()
-        found = (self._file(parts[: n + 1]) for n in range(len(parts)))
-        return {path for path in found if path}
+        if name not in self._found:
+            parts = name.split(".")
+            found = [self._file(parts[: n + 1]) for n in range(len(parts))]
+            is_ours = found[0] or parts[0] in ROOMS
+            self._found[name] = frozenset(path for path in found if path) if is_ours else frozenset()
+        return self._found[name]
 
     def _file(self, parts: list[str]) -> str | None:
-        stem = "/".join(filter(None, [ROOTS[parts[0]], *parts]))
-        candidates = (f"{stem}.py", f"{stem}/__init__.py")
+        stems = ("/".join(filter(None, [folder, *parts])) for folder in SEARCHED)
+        candidates = (path for stem in stems for path in (f"{stem}/__init__.py", f"{stem}.py"))
         return next((path for path in candidates if (self.root / path).is_file()), None)
 
     def _module(self, path: str) -> _Module | None:
@@ -111,18 +128,24 @@ class _Module:
         self._is_package = path.endswith("/__init__.py")
         self._text = text
         self._is_notebook = path.startswith("notebooks/")
+        self._digests: dict[bool, str] = {}
+
+    def digest(self, keeps_docs: bool) -> str:
+        """SHA-256 of the code's meaning to those who import it; of the text, if it is not Python."""
+        if keeps_docs not in self._digests:
+            said = self._text if self._tree is None else _dump(self._tree, keeps_docs, is_notebook=self._is_notebook)
+            self._digests[keeps_docs] = _text_digest(said)
+        return self._digests[keeps_docs]
 
     @cached_property
-    def digest(self) -> str:
-        """SHA-256 of the code's meaning; of the text, if it is not Python."""
-        if self._tree is None:
-            return _text_digest(self._text)
-        return _text_digest(_dump(self._tree, is_notebook=self._is_notebook))
+    def reads_docs(self) -> bool:
+        """Whether its code reads docstrings, its own or another's."""
+        return any(_reads_docs(node) for node in ast.walk(self._tree or ast.Module([], [])))
 
     @cached_property
     def imported(self) -> frozenset[str]:
         """Names of modules that this one imports anywhere, in conditions and functions too."""
-        names = (name for node in ast.walk(self._tree or ast.Module([], [])) for name in self._names(node))
+        names = (name for node in _running(self._tree or ast.Module([], [])) for name in self._names(node))
         return frozenset(name for name in names if name)
 
     @cached_property
@@ -158,13 +181,51 @@ def _text_digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def run_digest(notebook: Notebook, keeps_docs: bool = False) -> str:
+    """The digest of what a notebook's run does besides what it imports: its cells, and how often they are run."""
+    cells = ((_cell(c.source, keeps_docs), sorted(_TELLING_TAGS & set(c.tags))) for c in notebook.cells if c.is_code)
+    said = [f"{code} {tags}" if tags else code for code, tags in cells if code]
+    return _text_digest("\n".join(said if notebook.repeats == 1 else [*said, f"× {notebook.repeats}"]))
+
+
 def cell_digest(source: str) -> str:
     """The digest of one cell's code; of its text, if it is not Python."""
+    return _text_digest(_cell(source, keeps_docs=False))[:16]
+
+
+def _cell(source: str, keeps_docs: bool) -> str:
+    """A cell's code as text without what says nothing; empty, if it has only comments."""
     try:
-        text = _dump(ast.parse(python(source)), is_notebook=True)
+        code = python(source)
+        tree = ast.parse(code)
     except (SyntaxError, ValueError):
-        text = source
-    return _text_digest(text)[:16]
+        return source
+    if not tree.body:
+        return ""
+    said = _dump(tree, keeps_docs, is_notebook=True)
+    return said + (";" if isinstance(tree.body[-1], ast.Expr) and _is_quiet(code) else "")
+
+
+def _is_quiet(code: str) -> bool:
+    """Whether a semicolon ends the cell, so that IPython does not display its value."""
+    silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
+    tokens = tokenize.generate_tokens(io.StringIO(code).readline)
+    return [token.string for token in tokens if token.type not in silent][-1:] == [";"]
+
+
+def _running(tree: ast.AST) -> Iterator[ast.AST]:
+    """Every node of a tree that may run: all but what is `if TYPE_CHECKING`."""
+    todo = [tree]
+    for node in todo:
+        yield node
+        hidden = node.body if isinstance(node, ast.If) and _is_for_type_checkers(node.test) else []
+        todo += [child for child in ast.iter_child_nodes(node) if child not in hidden]
+
+
+def _is_for_type_checkers(test: ast.expr) -> bool:
+    return (isinstance(test, ast.Name) and test.id == "TYPE_CHECKING") or (
+        isinstance(test, ast.Attribute) and test.attr == "TYPE_CHECKING"
+    )
 
 
 def _notebook(text: str) -> ast.Module:
@@ -178,12 +239,11 @@ def _dotted(path: str) -> list[str]:
     return inside.split("/")
 
 
-def _dump(tree: ast.Module, *, is_notebook: bool = False) -> str:
-    """A syntax tree as text: no positions, nothing empty, no docstrings unless the code reads them.
+def _dump(tree: ast.Module, keeps_docs: bool, *, is_notebook: bool = False) -> str:
+    """A syntax tree as text: no positions, nothing empty, docstrings only where some code reads them.
 
     A notebook has none of its own: a string on a line by itself is its output.
     """
-    keeps_docs = any(_reads_docs(node) for node in ast.walk(tree))
     return _node(tree.body if is_notebook else tree, keeps_docs)
 
 
@@ -210,6 +270,5 @@ def _body(node: ast.AST, name: str, value: object, keeps_docs: bool) -> object:
 
 
 def _reads_docs(node: ast.AST) -> bool:
-    return (isinstance(node, ast.Attribute) and node.attr in ("__doc__", "getdoc", "getsource")) or (
-        isinstance(node, ast.Name) and node.id == "__doc__"
-    )
+    name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
+    return name in ("__doc__", "getdoc", "getsource", "help")

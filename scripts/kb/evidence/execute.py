@@ -89,7 +89,9 @@ def execute(root: Path, notebook: Notebook, device: Device, depends: Mapping[str
         raise Broken(_failure(notebook, document, error), time.perf_counter() - clock) from None
     seconds = time.perf_counter() - clock
     facts = _taken_out(document)
-    return Executed(document, facts, started, seconds, tuple(_unseen(notebook, facts)))
+    return Executed(
+        document, facts, started, seconds, (*_unseen(notebook, facts), *_elsewhere(notebook, device, facts))
+    )
 
 
 def end_all() -> None:
@@ -182,6 +184,13 @@ def _unseen(notebook: Notebook, facts: Mapping[str, Any]) -> list[Failure]:
     }
     found = [(kind, path) for kind in said for path in facts.get(kind, ())]
     return [Failure(notebook.path, 1, f"this notebook {said[kind].format(path)}") for kind, path in found]
+
+
+def _elsewhere(notebook: Notebook, device: Device, facts: Mapping[str, Any]) -> list[Failure]:
+    """That a run which was to be a GPU's could not have been: its torch knows of none."""
+    if device is not Device.CUDA or "torch" not in facts.get("versions", {}) or "cuda" in facts:
+        return []
+    return [Failure(notebook.path, 1, "torch was built without CUDA here, so this run says nothing about a GPU")]
 
 
 def _failure(notebook: Notebook, document: Any, error: Exception) -> Failure:

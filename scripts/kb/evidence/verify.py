@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import queue
-import subprocess
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, Future, ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, nullcontext
@@ -13,7 +10,7 @@ from pathlib import Path
 
 from kb.evidence import receipts
 from kb.evidence.execute import Failure, How, end_all, environment
-from kb.evidence.locks import locked
+from kb.evidence.gpus import Gpus, ids
 from kb.evidence.run import Ran, run
 from kb.evidence.verdicts import Evidence, changes
 from kb.evidence.warm import Parent, can_fork
@@ -94,7 +91,7 @@ def execute(
         nullcontext(cluster) if cluster else ThreadPoolExecutor(workers) as pool,
     ):
         assert pool
-        gpus = _Gpus() if cluster is None and any(job.device is Device.CUDA for job in jobs) else None
+        gpus = Gpus(ids()) if cluster is None and any(job.device is Device.CUDA for job in jobs) else None
         depends = evidence.base.depends
         futures = {
             pool.submit(do, root, job, dict(depends[job.subject.path]), replace(how, parent=socket), gpus): job
@@ -109,7 +106,7 @@ def execute(
             end_all()
 
 
-def do(root: Path, job: Job, depends: dict[str, str], how: How, gpus: _Gpus | None = None) -> Ran:
+def do(root: Path, job: Job, depends: dict[str, str], how: How, gpus: Gpus | None = None) -> Ran:
     """One job, done here. Whatever goes wrong is its failure, and no other's."""
     try:
         if isinstance(job.subject, Kernel):
@@ -118,42 +115,6 @@ def do(root: Path, job: Job, depends: dict[str, str], how: How, gpus: _Gpus | No
             return run(root, job.subject, job.device, depends, replace(how, gpu=gpu))
     except Exception as error:
         return Ran(job.subject.path, 0.0, (Failure(job.subject.path, 1, f"the runner failed: {error!r}"),))
-
-
-class _Gpus:
-    """The GPUs of this machine, one notebook at a time on each, whoever started it."""
-
-    def __init__(self) -> None:
-        self._free: queue.Queue[str] = queue.Queue()
-        for gpu in _gpu_ids():
-            self._free.put(gpu)
-
-    @contextmanager
-    def one(self) -> Iterator[str]:
-        """A GPU that is nobody else's."""
-        gpu = self._free.get()
-        try:
-            with locked(f"gpu-{gpu}"):
-                yield gpu
-        finally:
-            self._free.put(gpu)
-
-
-def _gpu_ids() -> list[str]:
-    """Ids of the GPUs that this process may use, asked of the driver; the first, if it cannot say."""
-    if visible := os.environ.get("CUDA_VISIBLE_DEVICES"):
-        return visible.split(",")
-    command = ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"]
-    try:
-        said = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout
-    except (OSError, subprocess.SubprocessError):
-        return ["0"]
-    return said.split() or ["0"]
-
-
-def gpu_count() -> int:
-    """How many notebooks can use a GPU at a time."""
-    return len(_gpu_ids())
 
 
 @contextmanager

@@ -119,7 +119,7 @@ def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
     if notebook is None or trial is None:
         return ""
     cell = notebook.cells[trial.cell]
-    shown = cell_html(evidence, path, cell, standing.finding.receipt, "e")
+    shown = cell_html(evidence, path, notebook, trial.cell, standing.finding.receipt, "e")
     link = (
         f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
     )

@@ -15,7 +15,7 @@ from traitlets.config import Config
 from kb import components, outputs
 from kb.evidence.digest import cell_digest
 from kb.evidence.verdicts import Evidence, changes
-from kb.model import Cell, Device, Notebook, Receipt
+from kb.model import Device, Notebook, Receipt
 from kb.pages.mentions import backlinks, cited
 from kb.pages.notes import backlink_list, reference_list
 from kb.pages.page import Page, heading, section
@@ -55,11 +55,16 @@ def best_receipt(evidence: Evidence, notebook: Notebook) -> Receipt | None:
     return next((receipt for receipt in found if receipt), None)
 
 
-def cell_html(evidence: Evidence, page: str, cell: Cell, receipt: Receipt | None, prefix: str) -> str:
+def cell_html(
+    evidence: Evidence, page: str, notebook: Notebook, index: int, receipt: Receipt | None, prefix: str
+) -> str:
     """The verified outputs of one cell; empty where the receipt has none for this code."""
     if receipt is None:
         return ""
-    found = dict(receipt.outputs).get(cell_digest(cell.source), ())
+    digests = [cell_digest(cell.source) for cell in notebook.cells[: index + 1] if cell.is_code]
+    same = [found for digest, found in receipt.outputs if digest == digests[-1]]
+    before = digests[:-1].count(digests[-1])  # a cell may be there twice, and print something else each time
+    found = same[before] if before < len(same) else ()
     return outputs.shown(found, partial(_claim_card, evidence, page), prefix)
 
 
@@ -89,7 +94,7 @@ def _document(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -
         if cell.is_code:
             metadata |= {
                 "claims": claims.get(index, []),
-                "shown": cell_html(evidence, notebook.path, cell, receipt, f"c{index}"),
+                "shown": cell_html(evidence, notebook.path, notebook, index, receipt, f"c{index}"),
             }
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
         cells.append(new(cell.source, metadata=metadata))
