@@ -9,7 +9,6 @@ from pathlib import Path
 
 import click
 
-from kb.checks import check as find_problems
 from kb.cli import explain, running
 from kb.cli.shared import ROOT, find, open_base
 from kb.evidence.verdicts import Evidence
@@ -48,6 +47,8 @@ def check(root: Path | None, style: str) -> None:
     kb check
     kb check --format github      annotations for a workflow
     """
+    from kb.checks import check as find_problems  # only here, so that other commands start sooner
+
     evidence, found_reading = open_base(root)
     problems = find_problems(evidence, found_reading)
     for problem in problems:

@@ -26,6 +26,8 @@ PROVERS = ("scripts/kb/kernels/proofs.py", "scripts/kb/kernels/gate.py")
 """What a kernel's receipt depends on besides the kernel."""
 _TELLING_TAGS = {"skip-execution", "raises-exception", "volatile"}
 """Tags of cells that decide what is run or kept; any other is for readers."""
+_DOC_READERS = ("__doc__", "getdoc", "getsource", "help")
+"""Names through which code reads docstrings."""
 _SILENT = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 """Fields of syntax trees that differ between versions of Python or say nothing."""
 
@@ -50,19 +52,20 @@ class Digests:
         """Digest by path of everything a notebook's run depends on, itself included."""
         declared = {f"${name}": _text_digest(os.environ.get(name, "")) for name in notebook.environment}
         used = self._used(notebook.path, *notebook.data)
-        own = run_digest(notebook, self._reads_docs(used))
-        return self._digested(used) | {notebook.path: own} | declared
+        keeps_docs = self._reads_docs(used)
+        own = {notebook.path: run_digest(notebook, keeps_docs)}
+        return self._digested(used - {notebook.path}, keeps_docs) | own | declared
 
     def of_kernel(self, path: str) -> dict[str, str]:
         """Digest by path of a kernel's file, all it imports, and the code that proves and compiles it."""
         packages = self._files(".".join(_dotted(path)))  # importing it runs kernels/__init__.py
-        return self._digested(self._used(path, *packages, *PROVERS))
+        used = self._used(path, *packages, *PROVERS)
+        return self._digested(used, self._reads_docs(used))
 
     def _used(self, *paths: str) -> set[str]:
         return set(paths).union(*(self.imports(path) for path in paths if path.endswith(".py")))
 
-    def _digested(self, used: set[str]) -> dict[str, str]:
-        keeps_docs = self._reads_docs(used)
+    def _digested(self, used: set[str], keeps_docs: bool) -> dict[str, str]:
         return {path: digest for path in sorted(used) if (digest := self.of(path, keeps_docs))}
 
     def _reads_docs(self, used: set[str]) -> bool:
@@ -140,6 +143,8 @@ class _Module:
     @cached_property
     def reads_docs(self) -> bool:
         """Whether its code reads docstrings, its own or another's."""
+        if not any(name in self._text for name in _DOC_READERS):  # spares walking almost every tree
+            return False
         return any(_reads_docs(node) for node in ast.walk(self._tree or ast.Module([], [])))
 
     @cached_property
@@ -196,8 +201,7 @@ def cell_digest(source: str) -> str:
 def _cell(source: str, keeps_docs: bool) -> str:
     """A cell's code as text without what says nothing; empty, if it has only comments."""
     try:
-        code = python(source)
-        tree = ast.parse(code)
+        code, tree = python(source)
     except (SyntaxError, ValueError):
         return source
     if not tree.body:
@@ -230,7 +234,7 @@ def _is_for_type_checkers(test: ast.expr) -> bool:
 
 def _notebook(text: str) -> ast.Module:
     """The syntax tree of a notebook's code cells, one after the other."""
-    cells = (ast.parse(python(cell.source)) for cell in split(text)[2] if cell.is_code)
+    cells = (python(cell.source)[1] for cell in split(text)[2] if cell.is_code)
     return ast.Module([statement for cell in cells for statement in cell.body], [])
 
 
@@ -271,4 +275,4 @@ def _body(node: ast.AST, name: str, value: object, keeps_docs: bool) -> object:
 
 def _reads_docs(node: ast.AST) -> bool:
     name = node.attr if isinstance(node, ast.Attribute) else node.id if isinstance(node, ast.Name) else ""
-    return name in ("__doc__", "getdoc", "getsource", "help")
+    return name in _DOC_READERS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import os
 import platform
+import re
 import subprocess
 import sys
 import tempfile
@@ -17,6 +18,8 @@ from typing import Any
 MIME = "application/vnd.kb.provenance+json"
 LIBRARIES = ("torch", "triton", "numpy", "matplotlib", "ml_dtypes", "scipy", "sklearn")
 """Libraries whose version is recorded if the run's own code imports them."""
+_MAGIC = re.compile(rb"^([ \t]*)[%!?].*$", re.MULTILINE)
+"""A line that is IPython's and not Python's."""
 _unseen: dict[str, set[str]] = {"read": set(), "wrote": set(), "imported": set()}
 """Files of the repository that the run touched and its digest does not know of."""
 _OURS = {
@@ -76,7 +79,7 @@ def _libraries(root: Path, files: Iterable[str]) -> set[str]:
     """What the run's own files import, and was loaded. What is loaded alone says nothing: a warm start loads it all."""
     found = set()
     for file in files:
-        for node in ast.walk(ast.parse((root / file).read_bytes())):
+        for node in ast.walk(ast.parse(_MAGIC.sub(rb"\1pass", (root / file).read_bytes()))):
             if isinstance(node, ast.Import):
                 found |= {alias.name.partition(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and not node.level:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from functools import lru_cache
 
 from kb.model import Cell, Location, Trial
 from kb.problems import Problem, Rule
@@ -20,18 +21,17 @@ def split(text: str) -> tuple[str, int, list[Cell]]:
     return header, 2, _cells(lines, start)
 
 
-def python(source: str) -> str:
-    """A cell's source as plain Python: a magic becomes a call with its text, so that it still counts.
+@lru_cache(maxsize=4096)
+def python(source: str) -> tuple[str, ast.Module]:
+    """A cell's source as plain Python, and parsed: a magic becomes a call with its text, so that it still counts.
 
     Raises SyntaxError if it is not Python then either.
     """
     try:
-        ast.parse(source)
+        return source, ast.parse(source)
     except SyntaxError:
         plain = _MAGIC.sub(lambda m: f"{m['indent']}_magic({m['magic']!r})", source)
-        ast.parse(plain)
-        return plain
-    return source
+        return plain, ast.parse(plain)
 
 
 def trials(path: str, cells: list[Cell]) -> tuple[list[Trial], list[Problem]]:
@@ -42,11 +42,13 @@ def trials(path: str, cells: list[Cell]) -> tuple[list[Trial], list[Problem]]:
         if not cell.is_code:
             continue
         try:
-            source = python(cell.source)
+            source, tree = python(cell.source)
         except (SyntaxError, ValueError) as error:
             problems.append(_not_python(path, cell, error))
             continue
-        calls = (node for node in ast.walk(ast.parse(source)) if _is_claim(node))
+        if "claim" not in source:
+            continue
+        calls = (node for node in ast.walk(tree) if _is_claim(node))
         found += [_trial(path, cell, index, source, call) for call in calls]
     return found, problems
 
