@@ -28,6 +28,19 @@ from typing import Any
 PRELOADED = ("numpy", "torch", "triton", "triton.language", "matplotlib.pyplot")
 """Third-party modules only: the project's own are imported in the child, so that edits are seen. And not matplotlib's
 inline backend, which looks for its shell when it is imported."""
+JUPYTERS = (
+    "ipykernel.ipkernel",
+    "ipykernel.kernelapp",
+    "ipykernel.debugger",
+    "psutil",
+    "tornado.platform.asyncio",
+    "IPython.core.completerlib",
+    "IPython.core.debugger",
+    "IPython.core.oinspect",
+    "IPython.extensions.storemagic",
+    "matplotlib.backends.backend_svg",
+)
+"""What a Jupyter kernel imports when it starts, in whatever version of it has them."""
 READY = "ready"
 HERE = os.path.dirname(os.path.abspath(__file__))
 
@@ -156,11 +169,11 @@ def threads() -> int:
 
 def preload() -> None:
     """Import what is there of the heavy modules; nothing is computed."""
-    import ipykernel.ipkernel
-    import ipykernel.kernelapp  # noqa: F401
-
     for name in PRELOADED:
         if importlib.util.find_spec(name.partition(".")[0]):
+            importlib.import_module(name)
+    for name in JUPYTERS:
+        with suppress(ImportError):
             importlib.import_module(name)
     gc.collect()
     gc.freeze()  # so that a child's collector does not touch, and so copy, every page

@@ -8,6 +8,7 @@ import platform
 import re
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -90,9 +91,9 @@ def _libraries(root: Path, files: Iterable[str]) -> set[str]:
 def _imported() -> set[str]:
     """Modules of the repository that were loaded and that the digest does not know of."""
     inside = f"{_here['root']}{os.sep}"
-    files = {
-        str(Path(f).resolve()) for module in list(sys.modules.values()) if (f := getattr(module, "__file__", None))
-    }
+    libraries = tuple(sysconfig.get_paths()[name] + os.sep for name in ("stdlib", "platstdlib", "purelib", "platlib"))
+    found = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
+    files = {os.path.realpath(file) for file in found if file and not file.startswith(libraries)}
     ours = {file.removeprefix(inside).replace(os.sep, "/") for file in files if file.startswith(inside)}
     return {path for path in ours - _here["known"] if not path.startswith((".venv/", ".cache/"))}
 
