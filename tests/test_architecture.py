@@ -23,6 +23,7 @@ TIERS = (
         "evidence.compare",
         "evidence.warm",
         "evidence.streams",
+        "evidence.gpus",
         "kernels.proofs",
         "kernels.gate",
     ),

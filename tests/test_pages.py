@@ -33,7 +33,13 @@ def test_every_thing_has_a_page(pages: dict[str, Page]) -> None:
         "notebooks/numbers/rounding.py",
     }
 
-    assert set(pages) == rooms | written | {"index.md", "claims.md", "claims/sums-depend-on-order.md", "library.md"}
+    assert set(pages) == rooms | written | {
+        "index.md",
+        "claims.md",
+        "claims/sums-depend-on-order.md",
+        "corrections.md",
+        "library.md",
+    }
 
 
 def test_a_page_is_a_markdown_file_with_front_matter(pages: dict[str, Page]) -> None:

@@ -17,9 +17,10 @@ from markdown import Markdown
 from markdown.blockprocessors import BlockProcessor
 from markdown.extensions import Extension
 from markdown.inlinepatterns import InlineProcessor
+from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
-from kb import components, references, scan
+from kb import components, glossary, references, scan
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import find_root, load
 from kb.model import Entry
@@ -41,6 +42,7 @@ class KnowledgeBaseExtension(Extension):
         inline.register(_Inline(scan.MEASURED, md, lambda m: measured(evidence, m)), "kb-measured", 195)
         inline.register(_Inline(scan.WIKILINK, md, lambda m: wikilink(evidence, m)), "kb-wikilink", 176)
         inline.register(_Inline(scan.CITATION, md, lambda m: citation(evidence, m)), "kb-citation", 175)
+        md.treeprocessors.register(_Glossary(md, glossary.terms(evidence.base)), "kb-glossary", 15)  # after "inline"
         md.parser.blockprocessors.register(_Block(md.parser, evidence), "kb-block", 175)
 
 
@@ -141,6 +143,58 @@ class _Block(BlockProcessor):
             return f'<p class="dead">no page states claim {esc(name)}</p>'
         make = components.claim_block if kind == "claim" else components.receipt
         return make(standing, _from_root)
+
+
+class _Glossary(Treeprocessor):
+    """Each term's first mention on a page leads to its definition, which hovering or focussing it shows."""
+
+    _CLOSED = frozenset(
+        {"a", "abbr", "button", "code", "dl", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "q", "svg", "table"}
+    )
+
+    def __init__(self, md: Markdown, terms: tuple[glossary.Term, ...]) -> None:
+        super().__init__(md)
+        self._pattern = glossary.pattern(terms)
+        self._by_form = glossary.by_form(terms)
+
+    def run(self, root: etree.Element) -> None:
+        for name in root.iter("dt"):
+            text = "".join(name.itertext())
+            name.set("id", name.get("id") or scan.slug(text.split(" / ")[0]))
+        if self._pattern and root.find(".//dl") is None:  # the glossary itself has one
+            self._within(root, set())
+
+    def _within(self, element: etree.Element, seen: set[str]) -> None:
+        if element.tag in self._CLOSED or element.get("class") in ("source", "eyebrow", "claim"):
+            return
+        if element.tag in ("p", "li", "em", "strong") and element.text:
+            self._mark(element, None, seen)
+        for child in list(element):
+            self._within(child, seen)
+            if element.tag in ("p", "li") and child.tail:
+                self._mark(element, child, seen)
+
+    def _mark(self, parent: etree.Element, after: etree.Element | None, seen: set[str]) -> None:
+        """Make a link of the first new term in a text: the one that `parent` begins with, or that follows a child."""
+        text = (parent.text if after is None else after.tail) or ""
+        found = next((m for m in self._pattern.finditer(text) if self._term(m).link not in seen), None)  # type: ignore[union-attr]
+        if found is None:
+            return
+        term = self._term(found)
+        seen.add(term.link)
+        link = etree.Element("a", {"class": "term", "href": f"/{term.link}", "data-definition": term.definition})
+        link.text = AtomicString(found[0])
+        link.tail = text[found.end() :]
+        if after is None:
+            parent.text = text[: found.start()]
+            parent.insert(0, link)
+        else:
+            after.tail = text[: found.start()]
+            parent.insert(list(parent).index(after) + 1, link)
+        self._mark(parent, link, seen)
+
+    def _term(self, match: re.Match[str]) -> glossary.Term:
+        return self._by_form[match[0].casefold()]
 
 
 def _element(xhtml: str) -> etree.Element:

@@ -90,6 +90,16 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
+class Correction:
+    """Something commonly said, and what a source says instead; where a run can tell, it is a claim."""
+
+    said: str
+    right: str
+    """Markdown, with its citations."""
+    at: Location
+
+
+@dataclass(frozen=True, slots=True)
 class Note:
     """A page somebody wrote: a note, a reading, a practice …"""
 
@@ -110,6 +120,13 @@ class Note:
     related: tuple[str, ...] = ()
     prerequisites: tuple[str, ...] = ()
     claims: tuple[Claim, ...] = ()
+    corrections: tuple[Correction, ...] = ()
+    stops: tuple[str, ...] = ()
+    """Of a path's page: wikilinks to what is read there, in order."""
+    when: str = ""
+    """Of a path's page: when its author went it."""
+    effort: str = ""
+    """Of a path's page: how long it took, as its author says."""
     lines: Mapping[str, int] = field(default_factory=dict)
     """The file's line of each key of the front matter."""
 

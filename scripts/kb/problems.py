@@ -48,6 +48,14 @@ class Rule(StrEnum):
     """A receipt was changed after it was written."""
     ROOM = "room"
     """A room is missing or has no README.md."""
+    ORPHAN = "orphan"
+    """A page leads to too few others, or too few lead to it."""
+    TAG = "tag"
+    """A tag that one page has."""
+    UNCITED = "uncited"
+    """Entries of the library that no page cites. Told, and no fault."""
+    NUMBER = "number"
+    """Numbers in prose that are neither measured nor cited. Told, and no fault."""
     KERNEL = "kernel"
     """A kernel file has no docstring, no SPEC or no `@triton.jit` function."""
 
@@ -79,6 +87,12 @@ def did_you_mean_file(path: str, known: Iterable[str]) -> str:
     by_name = {other.rsplit("/", 1)[-1]: other for other in sorted(known, reverse=True)}
     near = get_close_matches(path.rsplit("/", 1)[-1], by_name, n=1, cutoff=0.8)
     return f"did you mean '{by_name[near[0]]}'?" if near else ""
+
+
+def counted_words(n: int, noun: str) -> str:
+    """`no pages`, `1 page`, `2 pages`."""
+    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
+    return f"{n or 'no'} {noun if n == 1 else plural}"
 
 
 def in_words(items: Iterable[str], last: str = "or") -> str:

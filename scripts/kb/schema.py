@@ -24,6 +24,7 @@ class Holds(Enum):
     CHOICE = "one of a few words"
     COUNT = "a whole number from 1"
     CLAIMS = "claims by name"
+    CORRECTIONS = "a list of `said:` and `right:`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,12 @@ _SHARED = (
     Key("related", Holds.WORDS, 'wikilinks in quotes, such as "[[loss-scaling]]"'),
     Key("prerequisites", Holds.WORDS, "wikilinks to what should be read before"),
     Key("claims", Holds.CLAIMS, "the statements of this page that a notebook checks"),
+    Key("corrections", Holds.CORRECTIONS, "what is commonly said, and what a source says instead"),
+)
+_PATH = (
+    Key("stops", Holds.WORDS, "wikilinks to what is read there, in order"),
+    Key("when", Holds.TEXT, "when its author went it"),
+    Key("effort", Holds.TEXT, "how long it took, as its author says"),
 )
 _SUMMARY = Key("summary", Holds.TEXT, "one sentence, shown in indexes", required=True)
 
@@ -60,7 +67,7 @@ def note_keys(kind: Kind) -> tuple[Key, ...]:
     is_source = kind in SOURCES
     title = Key("title", Holds.TEXT, "only where the library's title will not do") if is_source else TITLE
     status = Key("status", Holds.CHOICE, "how far it is read, or to be relied on", READING if is_source else WRITING)
-    return (title, _SUMMARY, status, *_SHARED)
+    return (title, _SUMMARY, status, *_SHARED, *(_PATH if kind is Kind.PATH else ()))
 
 
 NOTEBOOK_KEYS = (
@@ -98,6 +105,18 @@ def complaint(key: Key, value: object) -> str:
             return "" if fine else f"is {_said(value)}; it holds {Holds.COUNT.value}"
         case Holds.CLAIMS:
             return "" if isinstance(value, dict) else f"is {_said(value)}; it holds {Holds.CLAIMS.value}"
+        case Holds.CORRECTIONS:
+            return _complaint_about_corrections(value)
+
+
+def _complaint_about_corrections(value: object) -> str:
+    if not isinstance(value, list):
+        return f"is {_said(value)}; it holds {Holds.CORRECTIONS.value}"
+    for number, item in enumerate(value, start=1):
+        fine = isinstance(item, dict) and set(item) == {"said", "right"}
+        if not (fine and all(isinstance(text, str) and text.strip() for text in item.values())):
+            return f"holds as item {number} something else than a `said:` and a `right:`, each a sentence"
+    return ""
 
 
 def _complaint_about_words(value: object) -> str:

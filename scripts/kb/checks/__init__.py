@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from kb.checks import claims, library, receipts, references
+from kb.checks import claims, graph, library, numbers, receipts, references
 from kb.evidence.verdicts import Evidence
 from kb.problems import Problem
 
@@ -25,6 +25,10 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
     receipts.replications,
     receipts.standing,
     receipts.kernels,
+    graph.isolated,
+    graph.lonely_tags,
+    graph.uncited,
+    numbers.uncovered,
 )
 
 

@@ -15,7 +15,7 @@ from kb.read import LIBRARY
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A stretch of prose in a file: the body of a note, a Markdown cell, a docstring, a room's README."""
+    """A stretch of prose in a file: the body of a note, a correction, a Markdown cell, a docstring, a room's README."""
 
     path: str
     line: int
@@ -27,6 +27,8 @@ def passages(base: KnowledgeBase) -> Iterator[Passage]:
     """All prose of the knowledge base."""
     for note in base.notes:
         yield Passage(note.path, note.body_line, scan.prose(note.body))
+        for correction in note.corrections:
+            yield Passage(note.path, correction.at.line, scan.prose(correction.right))
     for notebook in base.notebooks:
         for cell in notebook.cells:
             if not cell.is_code:
@@ -64,7 +66,8 @@ def wikilinks(evidence: Evidence) -> Iterator[Problem]:
             if mention.target:
                 yield from _check_name(evidence, Location(p.path, mention.line), mention)
     for note in evidence.base.notes:
-        for key, names in (("related", note.related), ("prerequisites", note.prerequisites)):
+        keys = ("related", "prerequisites", "stops")
+        for key, names in zip(keys, (note.related, note.prerequisites, note.stops), strict=True):
             for name in names:
                 bare = scan.Mention(name.removeprefix("[[").removesuffix("]]"), 1, 0)
                 yield from _check_name(evidence, Location(note.path, note.lines.get(key, 1)), bare)
@@ -84,7 +87,7 @@ def links(evidence: Evidence) -> Iterator[Problem]:
                 yield Problem(at, Rule.LINK, message, did_you_mean(mention.heading, anchors.of(target)))
 
 
-MADE = frozenset({"claims.md", "library.md", "tags.md", "index.md"})
+MADE = frozenset({"claims.md", "corrections.md", "library.md", "tags.md", "index.md"})
 """Pages of the site that no file of the rooms stands behind; links may lead there."""
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from kb import components
+from kb.checks.numbers import coverage
 from kb.evidence.verdicts import Evidence, Standing
 from kb.model import Device, Verdict
-from kb.pages import kernels
+from kb.pages import corrections, kernels, path
 from kb.pages.page import Page
 from kb.pages.rooms import note_list
 from kb.typeset import counted, day, esc
@@ -46,7 +47,8 @@ def render(evidence: Evidence) -> list[Page]:
 
 def _path(evidence: Evidence) -> str:
     """The first page of the learning path; the notes, if there is none."""
-    return next((note.path for note in evidence.base.notes if note.kind == "path"), "notes/README.md")
+    found = path.overview(evidence)
+    return found.path if found else "notes/README.md"
 
 
 def _latest(evidence: Evidence) -> list[Standing]:
@@ -82,7 +84,11 @@ def _state(evidence: Evidence) -> str:
         (_proven(evidence), "kernels proven"),
     ]
     cells = "".join(f"<div><b>{n}</b> {word}</div>" for n, word in figures)
-    said = f"{counted(on_cpu, 'claim')} verified on a CPU, {on_gpu} on a GPU; last run {day(last)}"
+    covered, numbers = coverage(evidence)
+    said = (
+        f"{counted(on_cpu, 'claim')} verified on a CPU, {on_gpu} on a GPU; last run {day(last)}. "
+        f"{covered:,} of {numbers:,} numbers in prose are measured or cited."
+    )
     return f'<section class="state" aria-label="State of the evidence">{cells}<p>{esc(said)}</p></section>'
 
 
@@ -111,4 +117,5 @@ def _corrections(evidence: Evidence) -> str:
         f'<li><q>{components.inline(s.claim.corrects or "")}</q> <a href="{esc(to(components.claim_page(s.claim.id)))}">{components.says(s)}</a></li>'
         for s in found[:6]
     ]
-    return f'<ul class="corrections">{"".join(items)}</ul>' if items else ""
+    more = f'<p><a href="{to(corrections.PATH)}">All {corrections.counts(evidence)}</a></p>'
+    return f'<ul class="corrections">{"".join(items)}</ul>{more}' if items else ""

@@ -8,6 +8,7 @@ from kb import references, scan
 from kb.components import inline
 from kb.evidence.verdicts import Evidence
 from kb.model import SOURCES, Kind, Note
+from kb.pages import path
 from kb.pages.mentions import Backlink, backlinks, cited
 from kb.pages.page import Page, heading, section
 from kb.typeset import esc
@@ -57,28 +58,28 @@ def backlink_list(evidence: Evidence, found: Sequence[Backlink], page: str) -> s
 
 def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
     title = evidence.names.title(note.path)
-    keys = [key for key in cited(evidence, note.body) if key != note.stem]
-    keys += [
-        k for c in note.claims for k in c.sources if k in evidence.names.entries and k not in keys and k != note.stem
-    ]
     body = "".join(
         [
             heading(_eyebrow(note), title, inline(note.summary) if note.kind in SOURCES else ""),
             _source(evidence, note),
             note.body.strip(),
+            path.below(evidence, note) if note.kind is Kind.PATH else "",
             section("Read before", _wikilinks(evidence, note.prerequisites)),
             section("Related", _wikilinks(evidence, note.related)),
-            section("References", reference_list(evidence, keys, note.path), "references"),
+            section("On the path", path.on_the_path(evidence, note), "on-the-path"),
+            section("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
             section("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
         ]
     )
-    return Page(note.path, title, body + "\n", _meta(note))
+    hidden = {"hide": ["toc"]} if note == path.overview(evidence) else {}
+    return Page(note.path, title, body + "\n", {**_meta(note), **hidden})
 
 
 def _sources(evidence: Evidence, note: Note) -> list[str]:
     """What the page cites, then what its claims name as sources; each once, and not the work it is about."""
+    text = "\n".join([note.body, *(correction.right for correction in note.corrections)])
     named = (key for claim in note.claims for key in claim.sources if key in evidence.names.entries)
-    return [key for key in dict.fromkeys([*cited(evidence, note.body), *named]) if key != note.stem]
+    return [key for key in dict.fromkeys([*cited(evidence, text), *named]) if key != note.stem]
 
 
 def _meta(note: Note) -> Mapping[str, object]:

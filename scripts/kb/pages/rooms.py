@@ -46,7 +46,7 @@ def note_lists(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
 def note_list(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
     """Notes as a list: title, summary, how far it is read or to be relied on, and its claims' shapes."""
     items = []
-    for note in sorted(notes, key=lambda n: evidence.names.title(n.path).casefold()):
+    for note in sorted(notes, key=lambda n: n.path if n.kind is Kind.PATH else evidence.names.title(n.path).casefold()):
         link = f'<a href="{relative(page, note.path)}">{inline(evidence.names.title(note.path))}</a>'
         status = f'<span class="status">{esc(note.status.replace("-", " "))}</span>' if note.status else ""
         items.append(

@@ -134,6 +134,10 @@ def _note(path: str, text: str) -> tuple[Note, list[Problem]]:
         related=front.words("related"),
         prerequisites=front.words("prerequisites"),
         claims=tuple(claims),
+        corrections=tuple(frontmatter.corrections(path, front)),
+        stops=front.words("stops"),
+        when=front.text("when"),
+        effort=front.text("effort"),
         lines={path[0]: line for path, line in front.lines.items() if len(path) == 1},
     )
     return note, problems

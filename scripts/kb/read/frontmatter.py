@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from kb.model import Claim, Device, Location
+from kb.model import Claim, Correction, Device, Location
 from kb.problems import Problem, Rule, did_you_mean
 from kb.schema import CLAIM_KEYS, Key, complaint
 
@@ -72,6 +72,14 @@ def claims(path: str, front: FrontMatter) -> tuple[list[Claim], list[Problem]]:
         if not found:
             stated.append(_claim(name, FrontMatter(body), at))
     return stated, problems
+
+
+def corrections(path: str, front: FrontMatter) -> list[Correction]:
+    """The corrections in a page's front matter; those that are badly written are left to `validate`."""
+    at = Location(path, front.lines.get(("corrections",), 1))
+    block = front.values.get("corrections")
+    items = [item for item in block if isinstance(item, dict)] if isinstance(block, list) else []
+    return [Correction(str(item["said"]), str(item["right"]), at) for item in items if {"said", "right"} <= set(item)]
 
 
 def _complaints_about_claim(path: str, front: FrontMatter, name: Any, body: Any, at: Location) -> list[Problem]:

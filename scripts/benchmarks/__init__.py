@@ -1,0 +1,1 @@
+"""What running notebooks costs here and elsewhere, measured."""
