@@ -18,6 +18,7 @@ TIERS = (
     ),
     (
         "names",
+        "glossary",
         "evidence.digest",
         "evidence.receipts",
         "evidence.compare",

@@ -146,6 +146,11 @@ def test_a_verdict_is_a_shape_and_a_word_not_only_a_colour(browser: Any, address
     assert all(len(word.split()) >= 2 for word in words), words
 
 
+def entries() -> int:
+    """How many works the library's file has."""
+    return (ROOT / "papers/library.bib").read_text(encoding="utf-8").count("\n@")
+
+
 def test_the_library_filters_and_sorts_without_a_server(browser: Any, address: str) -> None:
     with Visit(browser, address, PAGES["library"]) as visit:
         page = visit.page
@@ -154,7 +159,7 @@ def test_the_library_filters_and_sorts_without_a_server(browser: Any, address: s
         page.get_by_label("Filter the table").fill("flashattention")
         assert 1 <= shown.count() < 20
         page.get_by_label("Filter the table").fill("")
-        assert shown.count() == everything == 208
+        assert shown.count() == everything == entries()
         page.get_by_role("button", name="Year").click()
         years = [
             int(text)
@@ -173,7 +178,7 @@ def test_the_library_filters_and_sorts_without_a_server(browser: Any, address: s
 
 def test_the_library_is_complete_without_a_script(browser: Any, address: str) -> None:
     with Visit(browser, address, PAGES["library"], script=False) as visit:
-        assert visit.page.locator(".table.library tbody tr").count() == 208
+        assert visit.page.locator(".table.library tbody tr").count() == entries()
 
 
 def test_search_finds_a_claim(browser: Any, address: str) -> None:
@@ -232,3 +237,26 @@ def contrast(one: str, other: str) -> float:
 
     light, dark = sorted((luminance(one), luminance(other)), reverse=True)
     return (light + 0.05) / (dark + 0.05)
+
+
+def test_the_paths_map_leads_somewhere_on_a_wide_screen_and_is_a_list_on_a_phone(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["path"]) as visit:
+        assert not visit.page.locator("ol.inside").first.evaluate("e => e.getBoundingClientRect().width > 1")
+        visit.page.locator(".map .stop").first.click()
+        visit.page.wait_for_url("**/notes/julia/")
+        assert visit.said == []
+    with Visit(browser, address, PAGES["path"], width=390) as visit:
+        assert not visit.page.locator(".map").is_visible()
+        assert visit.page.locator("ol.phases ol.inside a").first.is_visible()
+
+
+def test_a_word_of_the_glossary_is_explained_on_focus(browser: Any, address: str) -> None:
+    with Visit(browser, address, "notes/from-rnn-to-transformer/") as visit:
+        word = visit.page.locator("a.term").first
+        word.focus()
+        visit.page.keyboard.press("Shift+Tab")
+        visit.page.keyboard.press("Tab")  # by the keyboard, so that the focus is visible
+        shown = word.evaluate("e => getComputedStyle(e, '::after').content")
+        assert word.get_attribute("data-definition") in shown
+        word.click()
+        visit.page.wait_for_url("**/notes/glossary/#*")

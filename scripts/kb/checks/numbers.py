@@ -1,7 +1,8 @@
 """Whether the numbers in prose come from somewhere: out of a run, or out of a source that the sentence cites.
 
 A number counts if a reader could ask where it is from. Years, places in a work, versions, names, small counts, code and
-formulas are no such numbers. One sentence a line: a citation covers the numbers of its line; in a table, of the table.
+formulas are no such numbers. One sentence a line: a citation, a link to elsewhere or a measured number covers the numbers
+of its line; in a table, of the table.
 """
 
 from __future__ import annotations
@@ -19,13 +20,19 @@ from kb.problems import Problem, Rule, counted_words
 SMALL = 12
 """The largest whole number that is taken for a count one can see."""
 _NUMBER = re.compile(
-    r"(?<![\w.,/#@^_-])[-−]?\d(?:[\d,\u202f]*\d)?(?:\.\d+)?(?P<tail>\s?%|\s?×|[BMk](?![\w-]))?(?![\w-]|[.,]\d)"
+    r"(?<![\w.,/#@^_-])[-−]?\d(?:[\d,\u202f]*\d)?(?:\.\d+)?(?P<tail>\s?%|\s?×|[BMk](?![\w-]))?(?![\w-]|[.,]\d| bits?\b)"
 )
 _PLACES = re.compile(
     r"\b(?:sections?|sec\.|§+|chapters?|ch\.|tables?|tab\.|fig(?:ure)?s?\.?|pages?|pp?\.|phases?|steps?|stops?|versions?|volumes?|parts?|"
     r"appendix|lines?|exercises?|problems?|equations?|eq\.|algorithm|theorem|lemma|lecture|python|pytorch|torch|triton|cuda|ubuntu|glibc|"
     r"compute capability|capability|cc|rfc|no\.|step)\s*[A-Z]?\d[\d.]*(?:(?:,| and| to|–|-| or)\s*\d[\d.]*)*",
     re.IGNORECASE,
+)
+_COVERING = ("[@", "](http", "{measured}`")
+"""What says where the other numbers of its sentence are from: in a measured one, they are its setting."""
+_NAMED = re.compile(
+    r"\b[A-Z]{2,4} \d{3,5}\b|"  # RTX 4090
+    r"\b\d{1,2} (?:January|February|March|April|May|June|July|August|September|October|November|December)\b"
 )
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _LINK_TARGET = re.compile(r"\]\([^()]*\)|\[\[[^\]|]*\||\[\[[^\]]*\]\]|https?://\S+")
@@ -85,7 +92,7 @@ def _by_note(evidence: Evidence) -> Iterator[tuple[Note, Counted]]:
 def _sentences(text: str, first_line: int) -> Iterator[tuple[int, str, bool]]:
     """Each line, and whether it cites: itself, or as a row of a table in which some line, or the one before it, does."""
     lines = text.split("\n")
-    cites = ["[@" in line for line in lines]
+    cites = [any(mark in line for mark in _COVERING) for line in lines]
     for start, end in _tables(lines):
         before = next((n for n in range(start - 1, -1, -1) if lines[n].strip()), start)
         after = next((n for n in range(end, len(lines)) if lines[n].strip()), end - 1)
@@ -106,7 +113,7 @@ def _tables(lines: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _numbers(line: str) -> Iterator[str]:
-    for pattern in (re.compile(scan.CITATION), re.compile(scan.MEASURED), _LINK_TARGET, _MARKERS, _PLACES):
+    for pattern in (re.compile(scan.CITATION), re.compile(scan.MEASURED), _LINK_TARGET, _MARKERS, _PLACES, _NAMED):
         line = pattern.sub(lambda m: " " * len(m[0]), line)
     for match in _NUMBER.finditer(line):
         if not _is_free(match[0], match["tail"]):

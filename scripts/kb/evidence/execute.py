@@ -114,6 +114,7 @@ def environment(root: Path, device: Device, declared: tuple[str, ...] = (), gpu:
         "MATPLOTLIBRC": str(Path(__file__).parent / "matplotlibrc"),
         "CUBLAS_WORKSPACE_CONFIG": ":4096:8",
         "TRITON_DEFAULT_FP_FUSION": "1",
+        "PYDEVD_DISABLE_FILE_VALIDATION": "1",  # ipykernel imports a debugger, which would warn
     }
     for_device = {"TRITON_INTERPRET": "1", "CUDA_VISIBLE_DEVICES": ""} if device is Device.CPU else {}
     if gpu:

@@ -137,9 +137,10 @@ def _map(evidence: Evidence, page: str) -> str:
         y += height + 54
     if not found:
         return ""
+    # Material's instant navigation sets the `href` of every link, which SVG's do not allow: hence xlink's.
     rails = "".join(_rails(evidence, found, places))
     body = f"{rails}{''.join(drawn)}"
-    return f'<div class="map"><svg viewBox="0 0 {_WIDTH:.0f} {y - 20:.0f}" aria-hidden="true" focusable="false">{body}</svg></div>'
+    return f'<div class="map"><svg xmlns:xlink="http://www.w3.org/1999/xlink" viewBox="0 0 {_WIDTH:.0f} {y - 20:.0f}" aria-hidden="true" focusable="false">{body}</svg></div>'
 
 
 def _placed(evidence: Evidence, note: Note, top: float) -> tuple[list[Stop], float]:
@@ -160,14 +161,14 @@ def _placed(evidence: Evidence, note: Note, top: float) -> tuple[list[Stop], flo
 def _station(evidence: Evidence, page: str, note: Note, y: float) -> str:
     about = f'<tspan class="when" dx="10">{esc(note.when)}</tspan>' if note.when else ""
     return (
-        f'<a href="{relative(page, note.path)}" tabindex="-1"><circle class="station" cx="{_RAIL:.0f}" cy="{y:.0f}" r="6"/>'
+        f'<a xlink:href="{relative(page, note.path)}" tabindex="-1"><circle class="station" cx="{_RAIL:.0f}" cy="{y:.0f}" r="6"/>'
         f'<text class="phase" x="{_LEFT:.0f}" y="{y + 5:.0f}">{esc(note.title)}{about}</text></a>'
     )
 
 
 def _pill(page: str, stop: Stop) -> str:
     return (
-        f'<a class="stop" href="{relative(page, stop.path)}" tabindex="-1">'
+        f'<a class="stop" xlink:href="{relative(page, stop.path)}" tabindex="-1">'
         f'<rect x="{stop.x:.1f}" y="{stop.y:.1f}" width="{stop.width:.1f}" height="24" rx="12"/>'
         f'<text x="{stop.x + 11:.1f}" y="{stop.y + 16.5:.1f}">{esc(stop.name)}</text></a>'
     )
