@@ -103,7 +103,7 @@ def _phase_list(evidence: Evidence, page: str) -> str:
     for note in phases(evidence):
         about = "; ".join(filter(None, [note.when, note.effort]))
         inside = "".join(
-            f'<li><a href="{relative(page, path)}">{inline(called(evidence, path))}</a></li>'
+            f'<li><a href="{relative(page, path)}">{inline(_name(evidence, path))}</a></li>'
             for path in targets(evidence, note.stops)
         )
         items.append(
@@ -148,7 +148,7 @@ def _placed(evidence: Evidence, note: Note, top: float) -> tuple[list[Stop], flo
     stops: list[Stop] = []
     x, y = _LEFT, top
     for path in targets(evidence, note.stops):
-        name = called(evidence, path)
+        name = _name(evidence, path)
         name = name if len(name) <= 44 else f"{name[:42].rstrip()} …"
         width = text_width(name) + 22
         if x > _LEFT and x + width > _WIDTH:
@@ -156,6 +156,13 @@ def _placed(evidence: Evidence, note: Note, top: float) -> tuple[list[Stop], flo
         stops.append(Stop(path, name, x, y, width))
         x += width + 8
     return stops, y - top + (_ROW if stops else 0)
+
+
+def _name(evidence: Evidence, path: str) -> str:
+    """A page in a few words: papers by author and year, books by their title without its second half."""
+    note = evidence.names.notes.get(path)
+    is_book = note is not None and note.kind is Kind.BOOK
+    return evidence.names.title(path).partition(": ")[0] if is_book else called(evidence, path)
 
 
 def _station(evidence: Evidence, page: str, note: Note, y: float) -> str:

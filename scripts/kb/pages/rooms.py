@@ -6,10 +6,11 @@ import posixpath
 from collections.abc import Sequence
 from functools import partial
 
-from kb import components
+from kb import components, scan
 from kb.components import inline, table
 from kb.evidence.verdicts import Evidence
 from kb.model import Kind, Note, Notebook, Verdict
+from kb.pages import path
 from kb.pages.kernels import catalogue
 from kb.pages.page import Page, heading, section
 from kb.read import ROOMS
@@ -34,13 +35,20 @@ def render(evidence: Evidence) -> list[Page]:
 
 
 def note_lists(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
-    """Notes by kind, each with its summary."""
-    lists = []
-    for kind, title in _SECTIONS.items():
-        found = [note for note in notes if note.kind is kind]
-        if found:
-            lists.append(section(title, note_list(evidence, found, page)))
-    return "".join(lists)
+    """Notes by kind, each with its summary, below links to the kinds."""
+    found = {title: _of_kind(evidence, notes, kind) for kind, title in _SECTIONS.items()}
+    kinds = [(title, of_kind) for title, of_kind in found.items() if of_kind]
+    links = " ".join(
+        f'<a href="#{scan.slug(title)}">{title}</a> <small>{len(of_kind)}</small>' for title, of_kind in kinds
+    )
+    jumps = f'<p class="jumps">{links}</p>\n\n' if len(kinds) > 1 else ""
+    return jumps + "".join(section(title, note_list(evidence, of_kind, page)) for title, of_kind in kinds)
+
+
+def _of_kind(evidence: Evidence, notes: Sequence[Note], kind: Kind) -> list[Note]:
+    """The notes of a kind; of a path only its overview and its shorter ways, since the overview has the phases."""
+    phases = path.phases(evidence) if kind is Kind.PATH else []
+    return [note for note in notes if note.kind is kind and note not in phases]
 
 
 def note_list(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
@@ -48,7 +56,8 @@ def note_list(evidence: Evidence, notes: Sequence[Note], page: str) -> str:
     items = []
     for note in sorted(notes, key=lambda n: n.path if n.kind is Kind.PATH else evidence.names.title(n.path).casefold()):
         link = f'<a href="{relative(page, note.path)}">{inline(evidence.names.title(note.path))}</a>'
-        status = f'<span class="status">{esc(note.status.replace("-", " "))}</span>' if note.status else ""
+        is_plain = note.status in ("", "solid")  # what all are needs no word
+        status = "" if is_plain else f'<span class="status">{esc(note.status.replace("-", " "))}</span>'
         items.append(
             f'<li>{link} {_shapes(evidence, note, page)}<span class="summary">{inline(note.summary)}</span>{status}</li>'
         )
