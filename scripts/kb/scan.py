@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from dataclasses import dataclass
+from functools import lru_cache
 
 CITATION = r"\[(?P<items>@[^\[\]\n]+(?:\n[^\[\]\n]+)?)\](?!\()"
 """`[@key]`, `[@a; @b]`, `[@a, sec. 3]`."""
@@ -51,6 +52,7 @@ class Mention:
     """Of a wikilink or link: the anchor as written."""
 
 
+@lru_cache(maxsize=8192)
 def prose(text: str) -> str:
     """The text with code, comments and formulas blanked out; every offset and line stays where it was."""
     for pattern in (_FENCE, _COMMENT, _INLINE_CODE, _FORMULA):
@@ -155,16 +157,18 @@ def slug(text: str, separator: str = "-") -> str:
 
 def sentence(text: str, start: int) -> str:
     """The sentence or list item around an offset: what a backlink shows."""
-    breaks = [m for m in _BREAK.finditer(text) if not _is_inside(text, m.start())]
-    left = max((m.end() for m in breaks if m.end() <= start), default=0)
-    right = min((m.start() for m in breaks if m.start() >= start), default=len(text))
+    first, last = text.rfind("\n\n", 0, start), text.find("\n\n", start)
+    first, last = max(first, 0), len(text) if last < 0 else last  # no sentence is longer than its paragraph
+    breaks = [m for m in _BREAK.finditer(text, first, last) if not _is_inside(text, m.start())]
+    left = max((m.end() for m in breaks if m.end() <= start), default=first)
+    right = min((m.start() for m in breaks if m.start() >= start), default=last)
     return " ".join(text[left:right].split())
 
 
 def _is_inside(text: str, end: int) -> bool:
     """Whether a stop is no end of a sentence: after an abbreviation, or inside a citation."""
     line = text[text.rfind("\n\n", 0, end) + 1 : end]
-    return bool(_ABBREVIATION.search(line)) or line.rfind("[@") > line.rfind("]")
+    return bool(_ABBREVIATION.search(line[-8:])) or line.rfind("[@") > line.rfind("]")
 
 
 def _plain(heading: str) -> str:

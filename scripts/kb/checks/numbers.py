@@ -28,6 +28,7 @@ _PLACES = re.compile(
     r"compute capability|capability|cc|rfc|no\.|step)\s*[A-Z]?\d[\d.]*(?:(?:,| and| to|–|-| or)\s*\d[\d.]*)*",
     re.IGNORECASE,
 )
+_DIGIT = re.compile(r"\d")
 _COVERING = ("[@", "](http", "{measured}`")
 """What says where the other numbers of its sentence are from: in a measured one, they are its setting."""
 _NAMED = re.compile(
@@ -59,7 +60,7 @@ def count(text: str, first_line: int = 1) -> Counted:
     measured = len(scan.measured(text))
     cited, bare = 0, []
     for line, said, is_cited in _sentences(text, first_line):
-        numbers = list(_numbers(said))
+        numbers = list(_numbers(said)) if _DIGIT.search(said) else []
         cited += len(numbers) if is_cited else 0
         bare += [] if is_cited else [(line, number) for number in numbers]
     return Counted(measured, cited, tuple(bare))

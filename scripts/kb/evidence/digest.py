@@ -12,7 +12,7 @@ import io
 import os
 import tokenize
 from collections.abc import Iterator
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from kb.model import Notebook
@@ -193,6 +193,7 @@ def run_digest(notebook: Notebook, keeps_docs: bool = False) -> str:
     return _text_digest("\n".join(said if notebook.repeats == 1 else [*said, f"× {notebook.repeats}"]))
 
 
+@lru_cache(maxsize=4096)
 def cell_digest(source: str) -> str:
     """The digest of one cell's code; of its text, if it is not Python."""
     return _text_digest(_cell(source, keeps_docs=False))[:16]
@@ -212,6 +213,8 @@ def _cell(source: str, keeps_docs: bool) -> str:
 
 def _is_quiet(code: str) -> bool:
     """Whether a semicolon ends the cell, so that IPython does not display its value."""
+    if ";" not in code:
+        return False
     silent = (tokenize.COMMENT, tokenize.NL, tokenize.NEWLINE, tokenize.ENDMARKER, tokenize.DEDENT)
     tokens = tokenize.generate_tokens(io.StringIO(code).readline)
     return [token.string for token in tokens if token.type not in silent][-1:] == [";"]
@@ -222,8 +225,9 @@ def _running(tree: ast.AST) -> Iterator[ast.AST]:
     todo = [tree]
     for node in todo:
         yield node
-        hidden = node.body if isinstance(node, ast.If) and _is_for_type_checkers(node.test) else []
-        todo += [child for child in ast.iter_child_nodes(node) if child not in hidden]
+        todo += (
+            node.orelse if isinstance(node, ast.If) and _is_for_type_checkers(node.test) else ast.iter_child_nodes(node)
+        )
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:

@@ -48,7 +48,7 @@ class Standing:
         return self.finding.result.measured if self.finding.result else {}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # hashed by identity, so that what is made of it can be kept
 class Evidence:
     """Everything the receipts say about everything the pages claim."""
 

@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from kb import references, scan
 from kb.checks.references import passages
@@ -24,6 +25,7 @@ class Backlink:
     """Plain text."""
 
 
+@lru_cache(maxsize=1)
 def backlinks(evidence: Evidence) -> Mapping[str, list[Backlink]]:
     """By page: who refers to it. One line a page, its first mention."""
     found: dict[str, dict[str, Backlink]] = defaultdict(dict)
