@@ -22,6 +22,19 @@ CLEAN["PIP_CONFIG_FILE"] = os.devnull
 """This process's environment, without what could lend pip a wheel or Python a module."""
 
 
+DRAWN = """# ---
+# title: Does it draw?
+# summary: S.
+# ---
+
+# %%
+import matplotlib.pyplot as plt
+plt.plot([1, 2])
+plt.show()
+"""
+"""Reads files of the environment, which lies in the repository here."""
+
+
 def test_torch_triton_and_numpy_are_never_asked_for() -> None:
     names = {need.name for need in wheelhouse.wanted(PROJECT)}
 
@@ -70,7 +83,8 @@ def test_every_wheel_is_for_the_nodes_python(brought: Path) -> None:
 def test_a_node_without_a_network_installs_and_runs(brought: Path, tmp_path: Path) -> None:
     """The commands of scripts/README.md, on a node that has this machine's torch, triton and numpy and nothing else."""
     garden = shutil.copytree(GARDEN, tmp_path / "garden")
-    venv = _node(tmp_path)
+    (garden / "notebooks/drawn.py").write_text(DRAWN, encoding="utf-8")
+    venv = _node(garden, has=tmp_path / "has")  # inside the repository, as the README has it
     install = [str(venv / "bin/pip"), "install", "--quiet", "--no-index", "--no-deps", *map(str, brought.glob("*.whl"))]
     run = [str(venv / "bin/kb"), "verify", "--root", str(garden), "--all", "--cold"]
 
@@ -79,7 +93,7 @@ def test_a_node_without_a_network_installs_and_runs(brought: Path, tmp_path: Pat
     status, said = _offline(run)
     assert status == 0, said
 
-    assert "1 of 1 fine" in said
+    assert "2 of 2 fine" in said
     assert {"receipts", "matplotlib"} <= _installed(venv)
     assert not wheelhouse.NODE_HAS & _installed(venv)
 
@@ -96,9 +110,9 @@ def test_a_wheel_for_another_python_is_refused(brought: Path, tmp_path: Path) ->
     assert "is not a supported wheel on this platform" in said
 
 
-def _node(folder: Path) -> Path:
+def _node(folder: Path, has: Path) -> Path:
     """A virtual environment that sees this machine's torch, triton and numpy, what they need, and no other package."""
-    venv, has = _venv(folder), folder / "has"
+    venv = _venv(folder)
     has.mkdir()
     for distribution in _with_needs("torch", "triton", "numpy"):
         for top in {file.parts[0] for file in distribution.files or ()} - {".."}:

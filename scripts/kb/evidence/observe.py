@@ -95,13 +95,17 @@ def _imported() -> set[str]:
     found = (getattr(module, "__file__", None) for module in list(sys.modules.values()))
     files = {os.path.realpath(file) for file in found if file and not file.startswith(libraries)}
     ours = {file.removeprefix(inside).replace(os.sep, "/") for file in files if file.startswith(inside)}
-    return {path for path in ours - _here["known"] if not path.startswith((".venv/", ".cache/"))}
+    environments = (".venv/", ".cache/", os.path.realpath(sys.prefix).removeprefix(inside) + "/")
+    return {path for path in ours - _here["known"] if not path.startswith(environments)}
 
 
 def _watch(root: Path, known: frozenset[str]) -> Any:
     """An audit hook that notes repository files opened for reading that are neither code nor declared, or for writing."""
     inside = f"{root}{os.sep}"
-    scratch = tuple(f"{root}{os.sep}{name}{os.sep}" for name in (".venv", ".cache", ".git"))
+    scratch = (
+        *(f"{inside}{name}{os.sep}" for name in (".venv", ".cache", ".git")),
+        os.path.realpath(sys.prefix) + os.sep,
+    )
     temporary = f"{Path(tempfile.gettempdir()).resolve()}{os.sep}"
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
