@@ -102,14 +102,11 @@ claim(
 SILENT, BOUND = 10_000, (1 - 0.9) / (1 - 0.999) ** 0.5
 after = {"goes away": torch.zeros(60, 1), "stays": torch.ones(60, 1)}
 after["goes away"][0] = 1
-lengths = {
-    name: adam(torch.cat([torch.zeros(SILENT, 1), then]).double()).abs().flatten()[SILENT:]
-    for name, then in after.items()
-}
-for name, length in lengths.items():
-    print(
-        f"{name:10} the longest step is {length.max():.3f} rates, the {length.argmax() + 1}th; the bound is {BOUND:.3f}"
-    )
+lengths = {}
+for name, then in after.items():
+    gradients = torch.cat([torch.zeros(SILENT, 1), then]).double()
+    lengths[name] = length = adam(gradients).abs().flatten()[SILENT:]
+    print(f"{name:10} longest {length.max():.3f} rates, in step {length.argmax() + 1};  bound {BOUND:.3f}")
 
 # %% [markdown]
 # One gradient reaches the bound. The second one passes it: $m$ catches up in ten steps and $v$ in a thousand, so for a
