@@ -11,7 +11,6 @@ import pytest
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import load
 from kb.pages import render
-from kb.pages.path import text_width
 from tests.conftest import ROOT, Write
 
 HEAD = "---\ntitle: {0}\nsummary: About {0}.\n{1}---\nText.\n"
@@ -106,9 +105,3 @@ def test_this_repositorys_path_has_nine_phases_and_three_routes(evidence: Eviden
 @pytest.fixture(scope="module")
 def evidence() -> Evidence:
     return judge(load(ROOT)[0])
-
-
-def test_a_name_is_about_as_wide_as_it_is_drawn() -> None:
-    """As measured in Chromium at 13.5 px: what the map leaves around a name is 22 px."""
-    assert text_width("") == 0
-    assert text_width("Reinforcement learning for language models") > text_width("Reinforcement learning") > 100

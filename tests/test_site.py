@@ -242,6 +242,10 @@ def contrast(one: str, other: str) -> float:
 def test_the_paths_map_leads_somewhere_on_a_wide_screen_and_is_a_list_on_a_phone(browser: Any, address: str) -> None:
     with Visit(browser, address, PAGES["path"]) as visit:
         assert not visit.page.locator("ol.inside").first.evaluate("e => e.getBoundingClientRect().width > 1")
+        spare = visit.page.locator(".map .stop").evaluate_all(
+            "all => all.map(s => s.querySelector('rect').getBBox().width - s.querySelector('text').getComputedTextLength())"
+        )
+        assert 8 <= min(spare) <= max(spare) <= 48, "names fit, on a width that is only estimated"
         visit.page.locator(".map .stop").first.click()
         visit.page.wait_for_url("**/notes/julia/")
         assert visit.said == []

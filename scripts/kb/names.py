@@ -84,9 +84,9 @@ class Names:
     def find(self, name: str) -> frozenset[str]:
         """The pages that a wikilink's target may mean: one, if it is well chosen. `folder/name` narrows it.
 
-        A note comes before a notebook or a kernel of the same name.
+        A note comes before a notebook or a kernel of the same name. Brackets, as in front matter, may be around it.
         """
-        wanted = name.casefold().removesuffix(".md").removesuffix(".py")
+        wanted = name.casefold().removeprefix("[[").removesuffix("]]").removesuffix(".md").removesuffix(".py")
         if found := self._noted.get(wanted) or self._coded.get(wanted):
             return found
         stems = ((path, path.casefold().rsplit(".", 1)[0]) for path in self.pages)

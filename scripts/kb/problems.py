@@ -89,12 +89,6 @@ def did_you_mean_file(path: str, known: Iterable[str]) -> str:
     return f"did you mean '{by_name[near[0]]}'?" if near else ""
 
 
-def counted_words(n: int, noun: str) -> str:
-    """`no pages`, `1 page`, `2 pages`."""
-    plural = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{n or 'no'} {noun if n == 1 else plural}"
-
-
 def in_words(items: Iterable[str], last: str = "or") -> str:
     """`a, b or c`."""
     words = list(items)

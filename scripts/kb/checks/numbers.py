@@ -15,7 +15,8 @@ from kb import scan
 from kb.checks.references import passages
 from kb.evidence.verdicts import Evidence
 from kb.model import Location, Note
-from kb.problems import Problem, Rule, counted_words
+from kb.problems import Problem, Rule
+from kb.typeset import counted
 
 SMALL = 12
 """The largest whole number that is taken for a count one can see."""
@@ -25,7 +26,7 @@ _NUMBER = re.compile(
 _PLACES = re.compile(
     r"\b(?:sections?|sec\.|§+|chapters?|ch\.|tables?|tab\.|fig(?:ure)?s?\.?|pages?|pp?\.|phases?|steps?|stops?|versions?|volumes?|parts?|"
     r"appendix|lines?|exercises?|problems?|equations?|eq\.|algorithm|theorem|lemma|lecture|python|pytorch|torch|triton|cuda|ubuntu|glibc|"
-    r"compute capability|capability|cc|rfc|no\.|step)\s*[A-Z]?\d[\d.]*(?:(?:,| and| to|–|-| or)\s*\d[\d.]*)*",
+    r"compute capability|capability|cc|rfc|no\.)\s*[A-Z]?\d[\d.]*(?:(?:,| and| to|–|-| or)\s*\d[\d.]*)*",
     re.IGNORECASE,
 )
 _DIGIT = re.compile(r"\d")
@@ -38,6 +39,8 @@ _NAMED = re.compile(
 _YEAR = re.compile(r"(?:1[5-9]|20)\d\d")
 _LINK_TARGET = re.compile(r"\]\([^()]*\)|\[\[[^\]|]*\||\[\[[^\]]*\]\]|https?://\S+")
 _MARKERS = re.compile(r"^\s*(?:\d+\.|[-*])\s|^#+ .*$", re.MULTILINE)
+_NO_NUMBERS = (re.compile(scan.CITATION), re.compile(scan.MEASURED), _LINK_TARGET, _MARKERS, _PLACES, _NAMED)
+"""Stretches of a line whose digits count for nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +82,7 @@ def uncovered(evidence: Evidence) -> Iterator[Problem]:
         if found.bare:
             listed = ", ".join(f"{number} (line {line})" for line, number in found.bare[:8])
             more = ", …" if len(found.bare) > 8 else ""
-            message = f"{counted_words(len(found.bare), 'number')} neither measured nor cited: {listed}{more}"
+            message = f"{counted(len(found.bare), 'number')} neither measured nor cited: {listed}{more}"
             yield Problem(Location(note.path, found.bare[0][0]), Rule.NUMBER, message, is_error=False)
 
 
@@ -114,7 +117,7 @@ def _tables(lines: list[str]) -> Iterator[tuple[int, int]]:
 
 
 def _numbers(line: str) -> Iterator[str]:
-    for pattern in (re.compile(scan.CITATION), re.compile(scan.MEASURED), _LINK_TARGET, _MARKERS, _PLACES, _NAMED):
+    for pattern in _NO_NUMBERS:
         line = pattern.sub(lambda m: " " * len(m[0]), line)
     for match in _NUMBER.finditer(line):
         if not _is_free(match[0], match["tail"]):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from kb import scan
@@ -37,6 +38,32 @@ def passages(base: KnowledgeBase) -> Iterator[Passage]:
         yield Passage(kernel.path, 1, scan.prose(kernel.doc))
     for path, text in base.rooms.items():
         yield Passage(path, 1, scan.prose(text))
+
+
+def referred(evidence: Evidence, passage: Passage) -> Iterator[tuple[str, int]]:
+    """The pages that a passage cites, names or links to, and where in it."""
+    names, text = evidence.names, passage.text
+    for mention in scan.citations(text):
+        if reading := names.readings.get(mention.target):
+            yield reading.path, mention.start
+    for mention in scan.wikilinks(text):
+        if mention.target and len(found := names.find(mention.target)) == 1:
+            yield next(iter(found)), mention.start
+    for mention in scan.links(text):
+        if mention.target and (target := resolve(passage.path, mention.target)) in names.pages:
+            yield target, mention.start
+
+
+def citing(evidence: Evidence) -> Mapping[str, set[str]]:
+    """By citekey: the pages that cite it, or name it as a claim's source."""
+    pages: dict[str, set[str]] = defaultdict(set)
+    for passage in passages(evidence.base):
+        for mention in scan.citations(passage.text):
+            pages[mention.target].add(passage.path)
+    for claim in evidence.base.claims:
+        for key in claim.sources:
+            pages[key].add(claim.at.path)
+    return pages
 
 
 def citekeys(evidence: Evidence) -> Iterator[Problem]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kb import references
+from kb.checks.references import citing
 from kb.components import table
 from kb.evidence.verdicts import Evidence
 from kb.model import Entry
-from kb.pages.mentions import citing
 from kb.pages.page import Page, heading
 from kb.read import LIBRARY
 from kb.typeset import counted, esc

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kb import references, scan
-from kb.checks.references import passages
+from kb.checks.references import Passage, passages, referred
 from kb.components import called, says_plainly
 from kb.evidence.verdicts import Evidence
-from kb.names import resolve
 from kb.typeset import number
 
 
@@ -32,7 +31,7 @@ def backlinks(evidence: Evidence) -> Mapping[str, list[Backlink]]:
     for passage in passages(evidence.base):
         if passage.path.endswith("README.md"):
             continue
-        for target, start in _targets(evidence, passage.path, passage.text):
+        for target, start in _targets(evidence, passage):
             if target != passage.path and passage.path not in found[target]:
                 said = readable(evidence, scan.sentence(passage.text, start))
                 found[target][passage.path] = Backlink(passage.path, said)
@@ -43,18 +42,6 @@ def cited(evidence: Evidence, text: str) -> list[str]:
     """The citekeys of a text in the library, in order of first mention."""
     keys = (mention.target for mention in scan.citations(scan.prose(text)))
     return [key for key in dict.fromkeys(keys) if key in evidence.names.entries]
-
-
-def citing(evidence: Evidence) -> Mapping[str, set[str]]:
-    """By citekey: the pages that cite it, or name it as a claim's source."""
-    pages: dict[str, set[str]] = defaultdict(set)
-    for passage in passages(evidence.base):
-        for mention in scan.citations(passage.text):
-            pages[mention.target].add(passage.path)
-    for claim in evidence.base.claims:
-        for key in claim.sources:
-            pages[key].add(claim.at.path)
-    return pages
 
 
 def readable(evidence: Evidence, markdown: str) -> str:
@@ -68,18 +55,10 @@ def readable(evidence: Evidence, markdown: str) -> str:
     return re.sub(r"\*\*|(?<!\w)\*|\*(?!\w)|`", "", text).strip()
 
 
-def _targets(evidence: Evidence, path: str, text: str) -> Iterator[tuple[str, int]]:
+def _targets(evidence: Evidence, passage: Passage) -> Iterator[tuple[str, int]]:
     """The pages that a passage refers to, and where in it."""
-    for mention in scan.citations(text):
-        if reading := evidence.names.readings.get(mention.target):
-            yield reading.path, mention.start
-    for mention in scan.wikilinks(text):
-        if mention.target and len(found := evidence.names.find(mention.target)) == 1:
-            yield next(iter(found)), mention.start
-    for mention in scan.links(text):
-        if mention.target and (target := resolve(path, mention.target)) in evidence.names.pages:
-            yield target, mention.start
-    for mention in scan.claim_blocks(text):
+    yield from referred(evidence, passage)
+    for mention in scan.claim_blocks(passage.text):
         if standing := evidence.standings.get(mention.target):
             yield standing.claim.at.path, mention.start
 

@@ -79,7 +79,7 @@ def stop_list(evidence: Evidence, note: Note, page: str) -> str:
 
 def targets(evidence: Evidence, links: Sequence[str]) -> list[str]:
     """The pages that wikilinks mean, in order; without those that mean none or several."""
-    found = (evidence.names.find(link.removeprefix("[[").removesuffix("]]")) for link in links)
+    found = (evidence.names.find(link) for link in links)
     return [next(iter(paths)) for paths in found if len(paths) == 1]
 
 
