@@ -37,7 +37,8 @@ def jobs() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def audit(*files: Path) -> subprocess.CompletedProcess[str]:
-    command = [str(BIN / "zizmor"), "--offline", "--no-config", "--persona=pedantic", *map(str, files)]
+    options = ["--offline", "--no-config", "--persona=pedantic", "--color=never"]
+    command = [str(BIN / "zizmor"), *options, *map(str, files)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
