@@ -60,8 +60,12 @@ class Spec:
     """Indices of the inputs that have gradients."""
     dtypes: tuple[str, ...] = DTYPES
     bytes_moved: Callable[[Case, int], int]
-    """Bytes read and written at best, by case and bytes an element."""
+    """Bytes that a forward run reads and writes at best (each once), by case and bytes an element."""
+    backward_bytes: Callable[[Case, int], int] | None = None
+    """The same of the backward run, cotangents included, where there are gradients."""
     flops: Callable[[Case], int]
+    """Floating-point operations of a forward run: one for each sum, product, quotient, comparison or elementary
+    function of an element, and one for each element of a reduction. Casts, masks and addresses are free."""
     bound: str
     """`memory` or `compute`: which roof it is under at its tuned size."""
     goal: float
@@ -69,5 +73,11 @@ class Spec:
     budget: Budget
     teaches: str = ""
     """What a reader learns from it, in a sentence."""
+    rather_torch: str = ""
+    """When PyTorch's own is the better choice, and why, in a sentence or two."""
+    exercises: tuple[str, ...] = ()
+    """What a reader could change next, each with something to observe."""
+    timed: tuple[Case, ...] = ()
+    """Further sizes for the benchmark and the roofline, besides the tuned one."""
     sources: tuple[str, ...] = ()
     """Citekeys."""
