@@ -1,5 +1,5 @@
 """Triton kernels, one a file. On a machine without a GPU they run in Triton's interpreter, repaired."""
 
-from kb.kernels import interpreter
+from kb.sanitizer import install
 
-interpreter.install()
+install()

@@ -14,7 +14,7 @@ TIERS = (
     ("model", "problems", "scan", "schema", "urls", "typeset"),
     (
         *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
-        *("kernels.spec", "kernels.inputs", "kernels.interpreter", "kernels.memory"),
+        *("kernels.spec", "kernels.inputs", "kernels.layouts", "sanitizer"),
     ),
     (
         "names",
@@ -25,6 +25,8 @@ TIERS = (
         "evidence.warm",
         "evidence.streams",
         "evidence.gpus",
+        "kernels.measure",
+        "kernels.picture",
         "kernels.proofs",
         "kernels.gate",
     ),
@@ -96,7 +98,14 @@ def test_only_the_plugin_knows_mkdocs_and_only_the_edges_print() -> None:
         roots |= {a.name.split(".")[0] for n in ast.walk(tree) if isinstance(n, ast.Import) for a in n.names}
         assert name == "plugin" or "mkdocs" not in roots, f"{name} imports mkdocs"
         calls = {n.func.id for n in ast.walk(tree) if isinstance(n, ast.Call) and isinstance(n.func, ast.Name)}
-        programs = {"evidence.claim", "evidence.forkserver", "kernels.proofs", "kernels.gate"}
+        programs = {
+            "evidence.claim",
+            "evidence.forkserver",
+            "kernels.measure",
+            "kernels.picture",
+            "kernels.proofs",
+            "kernels.gate",
+        }
         assert name in programs or "print" not in calls, f"{name} prints"
 
 

@@ -12,12 +12,13 @@ import pytest
 
 torch = pytest.importorskip("torch")
 pytest.importorskip("triton")
-from kb.kernels import interpreter  # noqa: E402
-from kb.kernels.proofs import FACTOR, Measured, load_spec, prove  # noqa: E402
+from kb import sanitizer  # noqa: E402
+from kb.kernels.measure import FACTOR, Measured  # noqa: E402
+from kb.kernels.proofs import load_spec, prove  # noqa: E402
 from tests.conftest import ROOT  # noqa: E402
 from tests.kernels import broken  # noqa: E402
 
-interpreter.install()
+sanitizer.install()
 KERNELS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "kernels").rglob("*.py") if not p.name.startswith("_"))
 
 

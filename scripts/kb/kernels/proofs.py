@@ -1,7 +1,10 @@
-"""The proofs of one kernel on a CPU, in a process whose Triton is the (repaired) interpreter.
+"""The proofs of one kernel on a CPU, in a process whose Triton is the repaired and watchful interpreter.
 
-Run as `python -m kb.kernels.proofs kernels/….py`; prints JSON. The rule, for every output and every gradient: the
-error against float64 is at most twice the error that PyTorch itself makes in the same dtype.
+Run as `python -m kb.kernels.proofs kernels/….py`; prints JSON. For every case and dtype: outputs and gradients against
+float64 (the error is at most twice the error that PyTorch makes in that dtype); no access outside the tensors of a
+launch, no race between its programs, no 32-bit overflow; outputs that begin as NaN between guard bands. For some of
+them: programs in reverse, inputs with gaps, transposed and far apart give the same bits; gradients agree with a
+difference quotient; bytes and FLOPs are what the SPEC's formulas say.
 """
 
 from __future__ import annotations
@@ -9,44 +12,41 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
 
+from kb.kernels import layouts
 from kb.kernels.inputs import Random, cast
-from kb.kernels.interpreter import reversed_grid
-from kb.kernels.memory import watched
+from kb.kernels.measure import FACTOR, FLOOR, Measured, Outcome, compare, evaluate, same_bits, slope
+from kb.kernels.picture import pictures
 from kb.kernels.spec import Case, Spec
+from kb.sanitizer import poisoned, reversed_grid, sanitized
 
-FACTOR = 2.0
-"""How much larger than PyTorch's own error ours may be."""
-FLOOR = 1e-6
-"""Error, relative to the largest true value, that is always allowed: PyTorch's own may be 0 by luck."""
+SLOPE = 2e-5
+"""How far a directional derivative in float32 may be from the difference quotient, relative to its terms."""
+FLOPS = (0.5, 2.0)
+"""Counted over declared floating-point operations, on a case that fills its tiles."""
 
 
-@dataclass(frozen=True)
-class Measured:
-    """One tensor of one case in one dtype: our error and PyTorch's, against float64."""
+@dataclass
+class Proof:
+    """What is known of a kernel so far."""
 
-    case: str
-    note: str
-    dtype: str
-    tensor: str
-    ours: float
-    torch: float
-    scale: float
-    """The largest true magnitude."""
+    measured: list[Measured] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+    checked: dict[str, int] = field(default_factory=dict)
+    """How often each kind of proof was tried."""
+    costs: dict[str, Any] = field(default_factory=dict)
+    pictures: list[dict[str, Any]] = field(default_factory=list)
 
-    @property
-    def ratio(self) -> float:
-        """Our error over the error that PyTorch makes, floor included: at most FACTOR."""
-        allowed = max(self.torch, FLOOR * self.scale / FACTOR)
-        return self.ours / allowed if allowed else 0.0 if self.ours == 0 else float("inf")
+    def fail(self, said: str) -> None:
+        self.failures.append(said)
 
-    @property
-    def passed(self) -> bool:
-        return self.ratio <= FACTOR  # False for NaN
+    def count(self, what: str, times: int = 1) -> None:
+        self.checked[what] = self.checked.get(what, 0) + times
 
 
 def load_spec(path: str) -> Spec:
@@ -58,18 +58,31 @@ def load_spec(path: str) -> Spec:
 
 def prove(spec: Spec) -> dict[str, Any]:
     """All proofs of a kernel, as plain data."""
-    measured: list[Measured] = []
-    failures: list[str] = []
-    for case in spec.cases:
+    proof = Proof()
+    for _ in steps(spec, proof):
+        pass
+    worst = {name: max((m.ratio for m in proof.measured if m.dtype == name), default=0.0) for name in spec.dtypes}
+    return {
+        "errors": [vars(m) | {"ratio": m.ratio} for m in proof.measured],
+        "worst_ratio": worst,
+        "failures": proof.failures,
+        "rule": {"factor": FACTOR, "floor": FLOOR},
+        "checked": proof.checked,
+        "costs": proof.costs,
+        "pictures": proof.pictures,
+        "contract": contract(spec),
+    }
+
+
+def steps(spec: Spec, proof: Proof) -> Iterator[None]:
+    """Prove case by case, filling `proof`; pauses after each step, so that a search for any failure can stop."""
+    for number, case in enumerate(spec.cases):
         for name in spec.dtypes:
-            found, broken = _prove_case(spec, case, name)
-            measured += found
-            failures += broken
-    failures += [_failure(m) for m in measured if not m.passed]
-    worst = {name: max((m.ratio for m in measured if m.dtype == name), default=0.0) for name in spec.dtypes}
-    errors = [vars(m) | {"ratio": m.ratio} for m in measured]
-    rule = {"factor": FACTOR, "floor": FLOOR}
-    return {"errors": errors, "worst_ratio": worst, "failures": failures, "rule": rule, "contract": contract(spec)}
+            try:
+                _prove(spec, case, name, proof, is_first=number == 0)
+            except Exception as error:
+                proof.fail(f"{case} in {name}: {type(error).__name__}: {str(error)[:300]}")
+            yield
 
 
 def contract(spec: Spec) -> dict[str, Any]:
@@ -86,74 +99,109 @@ def contract(spec: Spec) -> dict[str, Any]:
         "goal": spec.goal,
         "budget": vars(spec.budget),
         "teaches": spec.teaches,
+        "rather_torch": spec.rather_torch,
+        "exercises": list(spec.exercises),
         "sources": list(spec.sources),
         "gradients": bool(spec.differentiable),
         "cases": len(spec.cases),
     }
 
 
-def _prove_case(spec: Spec, case: Case, dtype_name: str) -> tuple[list[Measured], list[str]]:
-    dtype = getattr(torch, dtype_name)
-    inputs = cast(spec.inputs(case, Random()), dtype)
-    where = f"{case} in {dtype_name}"
-    with watched() as made:
-        ours = _values_and_gradients(spec, spec.run, case, inputs)
-    failures = [f"{where}: {said}" for said in made.overwritten()]
-    with watched(), reversed_grid():
-        again = _values_and_gradients(spec, spec.run, case, inputs)
-    failures += [
-        f"{where}: {n} has other bits when programs run in reverse" for n in ours if not _same(ours[n], again[n])
+def _prove(spec: Spec, case: Case, name: str, proof: Proof, *, is_first: bool) -> None:
+    inputs = cast(spec.inputs(case, Random()), getattr(torch, name))
+    where = f"{case} in {name}"
+    ours = _watched(spec, case, inputs, where, proof)
+    _accuracy(spec, case, name, inputs, ours, proof)
+    if is_first or name == spec.dtypes[0]:
+        with poisoned(), reversed_grid():
+            _same(evaluate(spec, spec.run, case, inputs), ours, f"{where}: programs in reverse", "reversed", proof)
+    if is_first:
+        _layouts(spec, case, inputs, ours, where, proof)
+        _bytes(spec, case, inputs, ours, where, proof)
+    if is_first and name == spec.dtypes[0]:
+        _operations(spec, case, ours, where, proof)
+        proof.pictures = pictures(ours.forward)
+    if spec.differentiable and name == "float32":
+        _slope(spec, case, inputs, ours, where, proof)
+
+
+def _watched(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], where: str, proof: Proof) -> Outcome:
+    """The run that counts, under the sanitizer, with poisoned and guarded outputs."""
+    with sanitized() as watched, poisoned() as made:
+        ours = evaluate(spec, spec.run, case, inputs, launches=watched.launches)
+    for said in (*map(str, watched.findings), *made.overwritten()):
+        proof.fail(f"{where}: {said}")
+    proof.count("launches", len(watched.launches))
+    proof.count("guarded", len(made.guarded))
+    return ours
+
+
+def _accuracy(spec: Spec, case: Case, name: str, inputs: tuple[torch.Tensor, ...], ours: Outcome, proof: Proof) -> None:
+    rival = evaluate(spec, spec.reference, case, inputs).values
+    truth = evaluate(spec, spec.reference, case, cast(inputs, torch.float64)).values
+    for tensor in truth:
+        measured = compare(case, name, tensor, ours.values[tensor], rival[tensor], truth[tensor])
+        proof.measured.append(measured)
+        if not measured.passed:
+            proof.fail(str(measured))
+
+
+def _layouts(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
+    """Inputs with gaps, transposed, and (in one dtype: each takes 2³¹ elements of address space) far apart."""
+    tried: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
+        ("inputs with gaps", layouts.gapped),
+        ("transposed inputs", layouts.transposed),
     ]
-    rival = _values_and_gradients(spec, spec.reference, case, inputs)
-    truth = _values_and_gradients(spec, spec.reference, case, cast(inputs, torch.float64))
-    return [_measure(case, dtype_name, n, ours[n], rival[n], truth[n]) for n in truth], failures
+    tried += [("inputs 2³¹ elements apart", layouts.far)] if inputs[0].element_size() == 2 else []
+    for said, layout in tried:
+        with sanitized() as watched:
+            again = evaluate(spec, spec.run, case, inputs, layout, watched.launches)
+        for finding in watched.findings:
+            proof.fail(f"{where}, {said}: {finding}")
+        _same(again, ours, f"{where}: {said}", "layouts", proof)
 
 
-def _values_and_gradients(
-    spec: Spec, run: Any, case: Case, inputs: tuple[torch.Tensor, ...]
-) -> dict[str, torch.Tensor]:
-    """By name: every output, and the gradient of every differentiable input for a fixed random cotangent."""
-    leaves = [t.detach().requires_grad_(i in spec.differentiable) for i, t in enumerate(inputs)]
-    out = run(case, *leaves)
-    outputs = out if isinstance(out, tuple) else (out,)
-    values = {f"output {i}" if len(outputs) > 1 else "output": o.detach() for i, o in enumerate(outputs)}
-    if spec.differentiable:
-        cotangent = Random(1).normal(*outputs[0].shape).to(outputs[0].dtype)
-        wanted = [leaves[i] for i in spec.differentiable]
-        gradients = torch.autograd.grad(outputs[0], wanted, cotangent)
-        values |= {f"gradient {i}": g for i, g in zip(spec.differentiable, gradients, strict=True)}
-    return values
+def _same(again: Outcome, ours: Outcome, said: str, what: str, proof: Proof) -> None:
+    proof.count(what)
+    for name, value in ours.values.items():
+        if not same_bits(value, again.values[name]):
+            proof.fail(f"{said}: {name} has other bits")
 
 
-def _measure(
-    case: Case, dtype: str, name: str, ours: torch.Tensor, rival: torch.Tensor, truth: torch.Tensor
-) -> Measured:
-    return Measured(
-        case=str(case),
-        note=case.note,
-        dtype=dtype,
-        tensor=name,
-        ours=_error(ours, truth),
-        torch=_error(rival, truth),
-        scale=float(truth[truth.isfinite()].abs().max()) if truth.isfinite().any() else 0.0,
-    )
+def _bytes(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
+    """What the SPEC says is moved at best is exactly what the run touched, each byte once a launch."""
+    itemsize = next((t.element_size() for t in inputs if t.is_floating_point()), 4)
+    for way, launches, formula in (
+        ("forward", ours.forward, spec.bytes_moved),
+        ("backward", ours.backward, spec.backward_bytes),
+    ):
+        if formula is None or not launches:
+            continue
+        counted, said = sum(sum(launch.unique_bytes()) for launch in launches), formula(case, itemsize)
+        moved = sum(launch.loaded + launch.stored for launch in launches)
+        proof.costs.setdefault(way, {})[str(itemsize)] = {"counted": counted, "said": said, "moved": moved}
+        if counted != said:
+            proof.fail(f"{where}: {way} touches {counted} bytes, its formula says {said}")
+    if spec.differentiable and spec.backward_bytes is None:
+        proof.fail("the SPEC has gradients and no backward_bytes")
 
 
-def _error(found: torch.Tensor, truth: torch.Tensor) -> float:
-    """The largest error; NaN where one side is NaN and the other is not; infinities must agree."""
-    found = found.double()
-    same = (found == truth) | (found.isnan() & truth.isnan())
-    return float(torch.where(same, 0.0, (found - truth).abs()).max())
+def _operations(spec: Spec, case: Case, ours: Outcome, where: str, proof: Proof) -> None:
+    dots = sum(launch.operations["dot"] for launch in ours.forward)
+    counted = dots if dots and spec.bound == "compute" else sum(launch.flops for launch in ours.forward)
+    said = spec.flops(case)
+    proof.costs["flops"] = {"counted": counted, "said": said, "case": str(case)}
+    if said and not FLOPS[0] <= counted / said <= FLOPS[1]:
+        proof.fail(f"{where}: {counted} floating-point operations, the formula says {said}")
+    if not said and counted:
+        proof.fail(f"{where}: {counted} floating-point operations, the formula says none")
 
 
-def _same(a: torch.Tensor, b: torch.Tensor) -> bool:
-    """Equal bits."""
-    integers = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[a.element_size()]
-    return bool(torch.equal(a.contiguous().view(integers), b.contiguous().view(integers)))
-
-
-def _failure(m: Measured) -> str:
-    return f"{m.case} in {m.dtype}: {m.tensor} is off by {m.ours:.2e}, PyTorch by {m.torch:.2e} ({m.ratio:.1f} times)"
+def _slope(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
+    found, quotient, scale = slope(spec, case, inputs, ours.values)
+    proof.count("slopes")
+    if not abs(found - quotient) <= SLOPE * max(scale, 1e-30) + 1e-7:
+        proof.fail(f"{where}: along a random direction our gradients give {found:.8g}, the difference {quotient:.8g}")
 
 
 if __name__ == "__main__":

@@ -15,7 +15,7 @@ GUARD = 16384
 
 @dataclass
 class Allocations:
-    """What a kernel's wrapper allocated while it was watched."""
+    """What a kernel's wrapper allocated while this was open."""
 
     guarded: list[tuple[torch.Tensor, int]] = field(default_factory=list)
 
@@ -29,7 +29,7 @@ class Allocations:
 
 
 @contextmanager
-def watched() -> Iterator[Allocations]:
+def poisoned() -> Iterator[Allocations]:
     """While this is open, `torch.empty`, `empty_like` and `Tensor.new_empty` give guarded, poisoned tensors."""
     made = Allocations()
     stock = (torch.empty, torch.empty_like, torch.Tensor.new_empty)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch")
-from kb.kernels.memory import GUARD, watched  # noqa: E402
+from kb.sanitizer.allocations import GUARD, poisoned  # noqa: E402
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.int32, torch.int8])
 def test_outputs_begin_poisoned_and_in_the_middle_of_guards(dtype: torch.dtype) -> None:
-    with watched() as made:
+    with poisoned() as made:
         tensors = [
             torch.empty(3, 4, dtype=dtype),
             torch.empty_like(torch.zeros(5, dtype=dtype)),
@@ -27,7 +27,7 @@ def test_outputs_begin_poisoned_and_in_the_middle_of_guards(dtype: torch.dtype) 
 
 @pytest.mark.parametrize("where", [-1, 12, 12 + GUARD - 1])
 def test_a_write_outside_is_seen(where: int) -> None:
-    with watched() as made:
+    with poisoned() as made:
         torch.empty(3, 4)
     made.guarded[0][0][GUARD + where] = 1.0
 
@@ -36,6 +36,6 @@ def test_a_write_outside_is_seen(where: int) -> None:
 
 def test_allocation_is_as_before_afterwards() -> None:
     stock = torch.empty
-    with watched():
+    with poisoned():
         assert torch.empty is not stock
     assert torch.empty is stock

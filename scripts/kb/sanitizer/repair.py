@@ -32,6 +32,7 @@ _stock_np_dtype = interp._get_np_dtype
 _stock_sum = interp.ReduceOps.sum
 _Builder = interp.InterpreterBuilder
 _Handle = interp.TensorHandle
+_stock_restore = interp.GridExecutor._restore_args_dev
 
 
 def is_active() -> bool:
@@ -59,6 +60,7 @@ def install() -> None:
         setattr(_Builder, name, _refuse_small(getattr(_Builder, name)))
     # The check's result is thrown away unless a kernel is compiled for debugging, and it doubles the time.
     interp.interpreter_builder.options = interp.InterpreterOptions(sanitize_overflow=False)
+    interp.GridExecutor._restore_args_dev = _restore
     # Without a GPU there is nothing to time: every configuration runs once, so all are tested, and the first is kept.
     Autotuner.do_bench = property(lambda self: _run_once, lambda self, value: None)
 
@@ -85,6 +87,13 @@ def round_to_tf32(x: np.ndarray) -> np.ndarray:
     odd = (bits >> np.uint32(13)) & np.uint32(1)
     rounded = ((bits + np.uint32(0x0FFF) + odd) & np.uint32(0xFFFFE000)).view(np.float32)
     return np.where(np.isfinite(x), rounded, x)
+
+
+def _restore(self: Any, args_dev: Any, args_host: Any, kwargs: Any, kwargs_host: Any) -> None:
+    """Tensors of a CPU are worked on in place; the interpreter would copy each onto itself."""
+    given = [a for a in (*args_dev, *kwargs.values()) if hasattr(a, "device")]
+    if any(a.device.type != "cpu" for a in given):
+        _stock_restore(self, args_dev, args_host, kwargs, kwargs_host)
 
 
 def _run_once(call: Any, quantiles: Any = None) -> list[float]:

@@ -11,9 +11,9 @@ triton = pytest.importorskip("triton")
 import triton.language as tl  # noqa: E402
 from triton.tools.tensor_descriptor import TensorDescriptor  # noqa: E402
 
-from kb.kernels import interpreter  # noqa: E402
+from kb.sanitizer import repair  # noqa: E402
 
-interpreter.install()
+repair.install()
 
 BF16, F16, F32, F64 = torch.bfloat16, torch.float16, torch.float32, torch.float64
 EVERY_BF16 = torch.arange(65536, dtype=torch.int32).to(torch.int16).view(BF16)
@@ -168,7 +168,7 @@ def test_tf32_is_as_coarse_as_the_hardware_and_ieee_is_not() -> None:
 def test_tf32_keeps_ten_bits() -> None:
     x = torch.tensor([1 + 2.0**-10, 1 + 2.0**-11, 1 + 3 * 2.0**-11, float("inf"), -0.0]).numpy()
 
-    assert interpreter.round_to_tf32(x).tolist() == [1 + 2.0**-10, 1.0, 1 + 2.0**-9, float("inf"), -0.0]
+    assert repair.round_to_tf32(x).tolist() == [1 + 2.0**-10, 1.0, 1 + 2.0**-9, float("inf"), -0.0]
 
 
 @pytest.mark.parametrize("dtype", [BF16, F16])
@@ -210,7 +210,7 @@ def test_a_reversed_grid_runs_the_last_program_last() -> None:
     y = torch.zeros(1, dtype=torch.int32)
     last_writer_kernel[(5,)](y)
     forwards = y.item()
-    with interpreter.reversed_grid():
+    with repair.reversed_grid():
         last_writer_kernel[(5,)](y)
 
     assert (forwards, y.item()) == (4, 0)
