@@ -28,6 +28,7 @@ TIERS = (
         "kernels.measure",
         "kernels.picture",
         "kernels.proofs",
+        "kernels.mutants",
         "kernels.gate",
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
@@ -104,6 +105,7 @@ def test_only_the_plugin_knows_mkdocs_and_only_the_edges_print() -> None:
             "kernels.measure",
             "kernels.picture",
             "kernels.proofs",
+            "kernels.mutants",
             "kernels.gate",
         }
         assert name in programs or "print" not in calls, f"{name} prints"

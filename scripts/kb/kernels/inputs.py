@@ -40,6 +40,16 @@ class Shapes:
         return torch.empty(*shape, dtype=torch.int64, device="meta")
 
 
+class Reserved:
+    """Tensors of bfloat16 as large as one likes: address space that is given memory only where it is touched."""
+
+    def normal(self, *shape: int, scale: float = 1.0) -> torch.Tensor:
+        return torch.empty(*shape, dtype=torch.bfloat16)
+
+    def integers(self, low: int, high: int, *shape: int) -> torch.Tensor:
+        return torch.zeros(*shape, dtype=torch.int64)
+
+
 def cast(tensors: tuple[torch.Tensor, ...], dtype: torch.dtype) -> tuple[torch.Tensor, ...]:
     """The floats among the tensors in another dtype, as new leaves; their strides are kept."""
     return tuple(t.to(dtype) if t.is_floating_point() else t for t in tensors)

@@ -19,11 +19,11 @@ from typing import Any
 import torch
 
 from kb.kernels import layouts
-from kb.kernels.inputs import Random, cast
+from kb.kernels.inputs import Random, Reserved, cast
 from kb.kernels.measure import FACTOR, FLOOR, Measured, Outcome, compare, evaluate, same_bits, slope
 from kb.kernels.picture import pictures
 from kb.kernels.spec import Case, Spec
-from kb.sanitizer import poisoned, reversed_grid, sanitized
+from kb.sanitizer import end_of_grid, poisoned, reversed_grid, sanitized
 
 SLOPE = 2e-5
 """How far a directional derivative in float32 may be from the difference quotient, relative to its terms."""
@@ -83,6 +83,12 @@ def steps(spec: Spec, proof: Proof) -> Iterator[None]:
             except Exception as error:
                 proof.fail(f"{case} in {name}: {type(error).__name__}: {str(error)[:300]}")
             yield
+    if spec.huge:
+        try:
+            _huge(spec, spec.huge, proof)
+        except Exception as error:
+            proof.fail(f"{spec.huge} in bfloat16: {type(error).__name__}: {str(error)[:300]}")
+        yield
 
 
 def contract(spec: Spec) -> dict[str, Any]:
@@ -195,6 +201,20 @@ def _operations(spec: Spec, case: Case, ours: Outcome, where: str, proof: Proof)
         proof.fail(f"{where}: {counted} floating-point operations, the formula says {said}")
     if not said and counted:
         proof.fail(f"{where}: {counted} floating-point operations, the formula says none")
+
+
+def _huge(spec: Spec, case: Case, proof: Proof) -> None:
+    """The last programs of a problem with more elements than 32 bits can count."""
+    inputs = spec.inputs(case, Reserved())
+    with sanitized() as watched, end_of_grid():
+        leaves = [t.requires_grad_(i in spec.differentiable) for i, t in enumerate(inputs)]
+        out = spec.run(case, *leaves)
+        led = [o for o in (out if isinstance(out, tuple) else (out,)) if o.requires_grad]
+        if led:
+            torch.autograd.grad(led, [leaves[i] for i in spec.differentiable], [torch.empty_like(o) for o in led])
+    proof.count("huge")
+    for finding in watched.findings:
+        proof.fail(f"{case} in bfloat16: {finding}")
 
 
 def _slope(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:

@@ -14,12 +14,12 @@ Three things, each usable alone, in a process that began with TRITON_INTERPRET=1
   failed device assertions, each with the line of the kernel and the element, and counts bytes and operations
   (`watch.py`, `launch.py`, `memory.py`, `order.py`);
 - `poisoned()` makes outputs begin as NaN between guard bands (`allocations.py`), `reversed_grid()` runs programs last
-  to first.
+  to first, `end_of_grid()` only the last ones of a launch too large to run.
 """
 
 from kb.sanitizer.allocations import Allocations, poisoned
 from kb.sanitizer.finding import Finding, Rule
-from kb.sanitizer.repair import install, is_active, reversed_grid
+from kb.sanitizer.repair import end_of_grid, install, is_active, reversed_grid
 from kb.sanitizer.watch import Watched, sanitized
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "Finding",
     "Rule",
     "Watched",
+    "end_of_grid",
     "install",
     "is_active",
     "poisoned",

@@ -30,12 +30,13 @@ class Argument:
     @property
     def span(self) -> int:
         """Elements from the first to the last, gaps included."""
-        t = self.tensor
-        return 1 + sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True)) if t.numel() else 0
+        t: torch.Tensor = self.tensor
+        reach = sum((n - 1) * s for n, s in zip(t.shape, t.stride(), strict=True))
+        return (1 + int(reach)) if t.numel() else 0
 
     @property
     def hi(self) -> int:
-        return self.lo + self.span * self.tensor.element_size()
+        return self.lo + self.span * int(self.tensor.element_size())
 
     def __str__(self) -> str:
         return f"{self.name}, {str(self.tensor.dtype).removeprefix('torch.')}{list(self.tensor.shape)}"
