@@ -11,7 +11,7 @@ import pytest
 
 ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
-    ("model", "problems", "scan", "schema", "urls", "typeset"),
+    ("model", "timings", "problems", "scan", "schema", "urls", "typeset"),
     (
         *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
         *("kernels.spec", "kernels.inputs", "kernels.layouts", "sanitizer"),
@@ -25,14 +25,16 @@ TIERS = (
         "evidence.warm",
         "evidence.streams",
         "evidence.gpus",
+        "evidence.commits",
         "kernels.measure",
         "kernels.picture",
         "kernels.proofs",
+        "kernels.mutation",
         "kernels.mutants",
         "kernels.gate",
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
-    ("kernels.prove", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
+    ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
     ("pages", "markdown", "mathml", "diagrams", "fonts"),
     ("author",),
     ("plugin", "cli"),
@@ -105,7 +107,8 @@ def test_only_the_plugin_knows_mkdocs_and_only_the_edges_print() -> None:
             "kernels.measure",
             "kernels.picture",
             "kernels.proofs",
-            "kernels.mutants",
+            "kernels.mutation",
+        "kernels.mutants",
             "kernels.gate",
         }
         assert name in programs or "print" not in calls, f"{name} prints"

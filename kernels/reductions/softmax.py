@@ -26,7 +26,7 @@ def softmax_forward_kernel(y_ptr, x_ptr, cols, y_row, x_row, x_col, BLOCK: tl.co
     o_col = tl.arange(0, BLOCK)  # [BLOCK]
     m_col = o_col < cols
     # What lies past the end must not win the maximum, and its exponential must add nothing.
-    b_x = tl.load(x_ptr + row * x_row + o_col * x_col, mask=m_col, other=-float("inf")).to(tl.float32)
+    b_x = tl.load(x_ptr + row * x_row + o_col.to(tl.int64) * x_col, mask=m_col, other=-float("inf")).to(tl.float32)
     b_e = tl.exp(b_x - tl.max(b_x, axis=0))
     b_y = b_e / tl.sum(b_e, axis=0)
     tl.store(y_ptr + row * y_row + o_col, b_y, mask=m_col)
@@ -38,7 +38,7 @@ def softmax_backward_kernel(dx_ptr, y_ptr, g_ptr, cols, dx_row, y_row, g_row, g_
     o_col = tl.arange(0, BLOCK)  # [BLOCK]
     m_col = o_col < cols
     b_y = tl.load(y_ptr + row * y_row + o_col, mask=m_col, other=0.0).to(tl.float32)
-    b_g = tl.load(g_ptr + row * g_row + o_col * g_col, mask=m_col, other=0.0).to(tl.float32)
+    b_g = tl.load(g_ptr + row * g_row + o_col.to(tl.int64) * g_col, mask=m_col, other=0.0).to(tl.float32)
     b_dx = b_y * (b_g - tl.sum(b_g * b_y, axis=0))
     tl.store(dx_ptr + row * dx_row + o_col, b_dx, mask=m_col)
 

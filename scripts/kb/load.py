@@ -17,7 +17,8 @@ def load(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     digests = Digests(root)
     notebooks = {notebook.path: digests.of_notebook(notebook) for notebook in base.notebooks}
     kernels = {kernel.path: digests.of_kernel(kernel.path) for kernel in base.kernels}
-    return replace(base, depends={**notebooks, **kernels}), problems
+    timed = {kernel.path: digests.of_timing(kernel.path) for kernel in base.kernels}
+    return replace(base, depends={**notebooks, **kernels}, timing_depends=timed), problems
 
 
 def find_root(start: Path) -> Path | None:

@@ -1,4 +1,4 @@
-"""The nouns: what a knowledge base consists of. Frozen, without I/O; imports nothing of kb."""
+"""The nouns: what a knowledge base consists of. Frozen, without I/O; imports of kb only other nouns."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from types import MappingProxyType
+
+from kb.timings import Benchmark
 
 Value = int | float | str | bool
 """A measured quantity: what a receipt may hold under a name."""
@@ -305,6 +307,29 @@ class KernelReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Survivor:
+    """An edit that breaks a kernel's source and that its proofs did not notice."""
+
+    line: int
+    kind: str
+    was: str
+    now: str
+    reason: str = ""
+    """Why nothing could notice it, as somebody has found out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mutation:
+    """A kernel broken on purpose, one edit at a time, and how often its proofs noticed."""
+
+    source: str
+    """Digest of the syntax that was broken."""
+    made: int
+    caught: int
+    survivors: tuple[Survivor, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Run:
     """One line of the ledger."""
 
@@ -329,10 +354,15 @@ class KnowledgeBase:
     kernels: tuple[Kernel, ...] = ()
     receipts: tuple[Receipt, ...] = ()
     kernel_receipts: tuple[KernelReceipt, ...] = ()
+    benchmarks: tuple[Benchmark, ...] = ()
+    mutations: Mapping[str, Mutation] = field(default_factory=dict)
+    """By kernel."""
     rooms: Mapping[str, str] = field(default_factory=dict)
     """Markdown of each room's README.md, by its path."""
     depends: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
     """By notebook or kernel: the digest now of each file that a run of it would use."""
+    timing_depends: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    """By kernel: the digest now of each file that decides how fast it is, and how that is measured."""
     replications: tuple[Receipt, ...] = ()
     """Receipts of runs elsewhere, sent in."""
     history: tuple[Run, ...] = ()

@@ -25,6 +25,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
     receipts.replications,
     receipts.standing,
     receipts.kernels,
+    receipts.benchmarks,
     graph.isolated,
     graph.lonely_tags,
     graph.uncited,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kb.evidence.receipts import kernel_receipt_path, receipt_path
+from kb.evidence.receipts import kernel_receipt_path, receipt_path, timing_receipt_path
 from kb.evidence.verdicts import Evidence, changes
 from kb.model import Device, KernelReceipt, Location, Notebook, Receipt, Verdict
 from kb.problems import Problem, Rule
+from kb.timings import Benchmark
 
 _REPORTED = (Verdict.FAILING, Verdict.UNMEASURED, Verdict.INCONCLUSIVE)
 
@@ -15,9 +16,10 @@ _REPORTED = (Verdict.FAILING, Verdict.UNMEASURED, Verdict.INCONCLUSIVE)
 def strays(evidence: Evidence) -> Iterator[Problem]:
     """A receipt lies where its subject's receipt belongs, and its subject exists."""
     subjects = {n.path for n in evidence.base.notebooks} | {k.path for k in evidence.base.kernels}
-    places: list[tuple[Receipt | KernelReceipt, str]]
+    places: list[tuple[Receipt | KernelReceipt | Benchmark, str]]
     places = [(r, receipt_path(r.subject, r.device)) for r in evidence.base.receipts]
     places += [(k, kernel_receipt_path(k.subject)) for k in evidence.base.kernel_receipts]
+    places += [(b, timing_receipt_path(b.subject, b.gpu)) for b in evidence.base.benchmarks]
     for receipt, place in places:
         if receipt.path != place:
             message = f"this is a receipt of {receipt.subject}, which belongs in {place}"
@@ -43,11 +45,15 @@ def replications(evidence: Evidence) -> Iterator[Problem]:
 
 def edited(evidence: Evidence) -> Iterator[Problem]:
     """Nobody writes in a receipt."""
-    every: tuple[Receipt | KernelReceipt, ...] = (*evidence.base.receipts, *evidence.base.kernel_receipts)
+    every: tuple[Receipt | KernelReceipt | Benchmark, ...]
+    every = (*evidence.base.receipts, *evidence.base.kernel_receipts, *evidence.base.benchmarks)
     for receipt in every:
         if not receipt.intact:
             message = "this receipt was changed after it was written"
-            hint = f"run: kb verify {receipt.subject}"
+            command = (
+                f"bench {receipt.subject} --record" if isinstance(receipt, Benchmark) else f"verify {receipt.subject}"
+            )
+            hint = f"run: kb {command}"
             yield Problem(Location(receipt.path), Rule.RECEIPT_EDITED, message, hint)
 
 
@@ -78,6 +84,15 @@ def kernels(evidence: Evidence) -> Iterator[Problem]:
             yield Problem(at, Rule.FAILING, f"{len(failures)} of its proofs fail, first: {failures[0]}", hint)
 
 
+def benchmarks(evidence: Evidence) -> Iterator[Problem]:
+    """Recorded times are of the code as it is. Told, and no fault: only a machine with that GPU can renew them."""
+    for benchmark in evidence.base.benchmarks:
+        if changed := changes(benchmark, evidence.base.timing_depends.get(benchmark.subject, {})):
+            message = f"its times on {benchmark.gpu} are {_stale(benchmark, changed)}"
+            hint = f"on a machine with one, run: kb bench {benchmark.subject} --record"
+            yield Problem(Location(benchmark.subject), Rule.STALE, message, hint, is_error=False)
+
+
 def _standing_of(evidence: Evidence, notebook: Notebook, receipt: Receipt) -> Iterator[Problem]:
     at = Location(notebook.path)
     hint = f"run: kb verify {notebook.path}" + (" --device cuda" if receipt.device is Device.CUDA else "")
@@ -103,7 +118,7 @@ def _without_receipt(notebook: Notebook, device: Device) -> Problem:
     return Problem(Location(notebook.path), Rule.UNMEASURED, "this notebook has no receipt", hint)
 
 
-def _stale(receipt: Receipt | KernelReceipt, changed: list[str]) -> str:
+def _stale(receipt: Receipt | KernelReceipt | Benchmark, changed: list[str]) -> str:
     made = str(receipt.provenance.get("started", ""))[:10] or "an unknown day"
     more = f" and {len(changed) - 1} more" if len(changed) > 1 else ""
     return f"stale since its receipt of {made}: {changed[0]}{more}"

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import click
 
-from kb.cli import explain, running
+from kb.cli import benching, explain, kernels, running
 from kb.cli.shared import ROOT, find, open_base
 from kb.evidence.verdicts import Evidence
 from kb.problems import Problem
@@ -25,6 +25,9 @@ def main() -> None:
     kb verify                             run every notebook and kernel whose receipt is stale
     kb verify notebooks/precision         … those of one folder
     kb reproduce gradscaler-dynamics      run one claim's evidence here, beside what was recorded
+    kb bench kernels --record             time every kernel on this machine's GPU
+    kb sanitize my_kernel.py              a Triton kernel's faults, found on a CPU
+    kb mutate                             break kernels on purpose: do their proofs notice?
     kb why notebooks/attention            what makes a receipt stale, and through which imports
     kb stage build/                       the whole site as plain Markdown
     """
@@ -33,6 +36,9 @@ def main() -> None:
 main.add_command(running.verify)
 main.add_command(running.reproduce)
 main.add_command(explain.why)
+main.add_command(benching.bench)
+main.add_command(kernels.sanitize)
+main.add_command(kernels.mutate)
 
 
 @main.command()

@@ -24,6 +24,9 @@ ROOMS = ("kernels", "notebooks")
 """Packages of the repository whose folders need no `__init__.py`."""
 PROVERS = ("scripts/kb/kernels/proofs.py", "scripts/kb/kernels/gate.py")
 """What a kernel's receipt depends on besides the kernel."""
+TIMERS = tuple(f"scripts/kb/kernels/bench/{name}.py" for name in ("gpu", "timing", "trial"))
+"""What recorded times depend on besides the kernel: the code that a number comes from, not what checks or keeps it.
+Times need a GPU to be had again, so nothing that cannot change them may make them stale."""
 _TELLING_TAGS = {"skip-execution", "raises-exception", "volatile"}
 """Tags of cells that decide what is run or kept; any other is for readers."""
 _DOC_READERS = ("__doc__", "getdoc", "getsource", "help")
@@ -60,6 +63,12 @@ class Digests:
         """Digest by path of a kernel's file, all it imports, and the code that proves and compiles it."""
         packages = self._files(".".join(_dotted(path)))  # importing it runs kernels/__init__.py
         used = self._used(path, *packages, *PROVERS)
+        return self._digested(used, self._reads_docs(used))
+
+    def of_timing(self, path: str) -> dict[str, str]:
+        """Digest by path of a kernel's file, all of its room that it imports, and the code that times it."""
+        of_room = {used for used in self._used(path) if used.startswith("kernels/")}
+        used = of_room | set(TIMERS)
         return self._digested(used, self._reads_docs(used))
 
     def _used(self, *paths: str) -> set[str]:

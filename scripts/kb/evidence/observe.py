@@ -54,9 +54,9 @@ def begin(root: str, known: list[str]) -> None:
     sys.addaudithook(_watch(_here["root"], _here["known"]))
 
 
-def observe() -> Provenance:
-    """After the last cell: everything that can be probed from inside."""
-    used = _libraries(_here["root"], _here["code"])
+def observe(known: Iterable[str] = ()) -> Provenance:
+    """After the last cell: everything that can be probed from inside; libraries that were used, besides the `known`."""
+    used = _libraries(_here["root"], _here["code"]) | set(known)
     facts: dict[str, Any] = {
         "python": platform.python_version(),
         "implementation": platform.python_implementation(),

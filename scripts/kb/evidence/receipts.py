@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import tempfile
 import time
 from collections.abc import Mapping
@@ -12,7 +13,7 @@ from typing import Any
 
 from kb.evidence.locks import locked
 from kb.model import Device
-from kb.read import LEDGER
+from kb.read import LEDGER, TIMINGS
 from kb.read.receipts import SCHEMA, checksum
 
 NOTEBOOKS = "notebooks/receipts"
@@ -30,6 +31,12 @@ def receipt_path(subject: str, device: Device) -> str:
 def kernel_receipt_path(subject: str) -> str:
     """Where a kernel's receipt lies."""
     return f"{KERNELS}/{subject.removeprefix('kernels/').removesuffix('.py')}.json"
+
+
+def timing_receipt_path(subject: str, gpu: str) -> str:
+    """Where a kernel's times on one kind of GPU lie: `…/nvidia-h200/reductions/softmax.json`."""
+    slug = re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
+    return f"{TIMINGS}{slug}/{subject.removeprefix('kernels/').removesuffix('.py')}.json"
 
 
 def sealed(document: Mapping[str, Any], meta: dict[str, Any]) -> bytes:

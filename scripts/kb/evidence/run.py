@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from kb.evidence import receipts
+from kb.evidence.commits import commit as commit
 from kb.evidence.execute import Broken, Failure, How, execute
 from kb.evidence.seal import seal
 from kb.model import Device, Notebook
@@ -50,21 +50,3 @@ def run(
 def _too_large(notebook: Notebook, raw: bytes) -> Failure:
     sizes = f"{len(raw) / 1e6:.1f} MB, at most {MOST_BYTES / 1e6:.0f} are kept"
     return Failure(notebook.path, 1, f"its receipt would have {sizes}: draw or print less")
-
-
-def commit(root: Path, depends: Mapping[str, str]) -> dict[str, Any]:
-    """The commit that was checked out, and whether what the run used differed from it."""
-    head = _git(root, "rev-parse", "HEAD")
-    if head is None:
-        return {}
-    files = [path for path in depends if not path.startswith("$")]
-    changed = _git(root, "status", "--porcelain", "--", *files)
-    return {"commit": head.strip(), "dirty": bool(changed and changed.strip())}
-
-
-def _git(root: Path, *arguments: str) -> str | None:
-    try:
-        done = subprocess.run(["git", *arguments], cwd=root, capture_output=True, text=True, check=True, timeout=30)
-    except (OSError, subprocess.SubprocessError):
-        return None
-    return done.stdout

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from kb.model import Claim, Device, KernelReceipt, KnowledgeBase, Notebook, Receipt, Result, Trial, Value, Verdict
 from kb.names import Names
+from kb.timings import Benchmark
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def judge(base: KnowledgeBase) -> Evidence:
     return Evidence(base, names, standings)
 
 
-def changes(receipt: Receipt | KernelReceipt, now: Mapping[str, str]) -> list[str]:
+def changes(receipt: Receipt | KernelReceipt | Benchmark, now: Mapping[str, str]) -> list[str]:
     """What has changed since a receipt was made, in words; empty if it is fresh."""
     then = receipt.files
     changed = sorted(path for path in then if path in now and then[path] != now[path])

@@ -90,6 +90,8 @@ def over_budget(spec: Spec, report: dict[str, Any]) -> list[str]:
         "shared_bytes": spec.budget.shared_bytes,
         "spill_bytes": spec.budget.spills,
     }
+    if "error" in report["sm_90"]:
+        return [f"does not compile on sm_90: {report['sm_90']['error']['reason']}"]
     return [
         f"{name} on sm_90: {what} {used[what]}, budget {most}"
         for name, used in report["sm_90"].items()

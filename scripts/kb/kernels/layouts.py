@@ -26,11 +26,20 @@ def transposed(x: torch.Tensor) -> torch.Tensor:
 
 
 def far(x: torch.Tensor) -> torch.Tensor:
-    """Rows so far apart that their offsets need 64 bits; memory between them is reserved and never touched."""
-    if x.dim() < 2 or x.shape[0] < 2:
+    """The first and the last row 2³¹ elements apart; memory between them is reserved and never touched."""
+    return _apart(x, 0)
+
+
+def far_columns(x: torch.Tensor) -> torch.Tensor:
+    """The same of the first and the last column."""
+    return _apart(x, x.dim() - 1)
+
+
+def _apart(x: torch.Tensor, dim: int) -> torch.Tensor:
+    if x.dim() < 2 or x.shape[dim] < 2:
         return x
-    row = -(-FAR // (x.shape[0] - 1))
-    room = torch.empty((x.shape[0] - 1) * row + x[0].numel(), dtype=x.dtype)
-    inner = x[0].contiguous().stride()
-    view = room.as_strided(tuple(x.shape), (row, *inner))
+    step = -(-FAR // (x.shape[dim] - 1))
+    rest = x.movedim(dim, 0)[0].contiguous()
+    room = torch.empty((x.shape[dim] - 1) * step + rest.numel(), dtype=x.dtype)
+    view = room.as_strided((x.shape[dim], *rest.shape), (step, *rest.stride())).movedim(0, dim)
     return view.copy_(x.detach())

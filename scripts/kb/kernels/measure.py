@@ -15,8 +15,10 @@ from kb.sanitizer.launch import Launch
 FACTOR = 2.0
 """How much larger than PyTorch's own error ours may be."""
 FLOOR = 1e-6
-"""Error, relative to the largest true value, that is always allowed: PyTorch's own may be 0 by luck."""
+"""Error, relative to the largest true value, that is always allowed: PyTorch's own may be 0 by luck. In 16 bits it is
+half a unit in the last place of that value, which is what rounding once may cost."""
 Tensors = dict[str, torch.Tensor]
+Layout = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,12 @@ class Measured:
     torch: float
     scale: float
     """The largest true magnitude."""
+    floor: float = FLOOR
 
     @property
     def ratio(self) -> float:
         """Our error over the error that PyTorch makes, floor included: at most FACTOR."""
-        allowed = max(self.torch, FLOOR * self.scale / FACTOR)
+        allowed = max(self.torch, self.floor * self.scale / FACTOR)
         return self.ours / allowed if allowed else 0.0 if self.ours == 0 else float("inf")
 
     @property
@@ -63,11 +66,13 @@ def evaluate(
     run: Callable[..., Any],
     case: Case,
     inputs: tuple[torch.Tensor, ...],
-    layout: Callable[[torch.Tensor], torch.Tensor] = lambda x: x,
+    layout: Layout = lambda x: x,
     launches: list[Launch] | None = None,
+    dtype: torch.dtype | None = None,
 ) -> Outcome:
     """Every output, and the gradient of every differentiable input for fixed random cotangents.
 
+    Cotangents are numbers of `dtype`, the one under test, whatever the outputs are: the truth must be told the same.
     Inputs and cotangents lie in memory as `layout` puts them; `launches` is filled from outside while this runs.
     """
     launches = launches if launches is not None else []
@@ -78,7 +83,7 @@ def evaluate(
     values = {f"output {i}" if len(outputs) > 1 else "output": o.detach() for i, o in enumerate(outputs)}
     if spec.differentiable:
         led = [o for o in outputs if o.requires_grad]
-        cotangents = [layout(c) for c in _cotangents(led)]
+        cotangents = [layout(c) for c in _cotangents(led, dtype)]
         gradients = torch.autograd.grad(led, [leaves[i] for i in spec.differentiable], cotangents)
         values |= {f"gradient {i}": g for i, g in zip(spec.differentiable, gradients, strict=True)}
     return Outcome(values, launches[:forward], launches[forward:])
@@ -96,6 +101,7 @@ def compare(
         ours=_error(ours, truth),
         torch=_error(rival, truth),
         scale=float(truth[truth.isfinite()].abs().max()) if truth.isfinite().any() else 0.0,
+        floor=max(FLOOR, torch.finfo(ours.dtype).eps / 2) if ours.dtype in (torch.float16, torch.bfloat16) else FLOOR,
     )
 
 
@@ -120,8 +126,8 @@ def _projected(spec: Spec, case: Case, inputs: list[torch.Tensor], ways: dict[in
     return sum(float((o.detach() * c).sum()) for o, c in zip(led, _cotangents(led), strict=True))
 
 
-def _cotangents(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
-    return [Random(1).normal(*o.shape).to(o.dtype) for o in outputs]
+def _cotangents(outputs: list[torch.Tensor], dtype: torch.dtype | None = None) -> list[torch.Tensor]:
+    return [Random(1).normal(*o.shape).to(dtype or o.dtype).to(o.dtype) for o in outputs]
 
 
 def same_bits(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -23,6 +23,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kb.kernels.mutation import digest
+
 MOST = 24
 SECONDS = 60
 """A mutant that runs longer than this has been noticed."""
@@ -259,7 +261,7 @@ def report(path: Path, hunt: Callable[[Mutant], str] = caught, most: int = MOST)
     made = mutants(source, most)
     survivors = [m for m in made if not hunt(m)]
     return {
-        "source": hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest(),
+        "source": digest(source),
         "made": len(made),
         "caught": len(made) - len(survivors),
         "survivors": [{"line": m.line, "kind": m.kind, "was": m.was, "now": m.now} for m in survivors],

@@ -12,7 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,10 +20,11 @@ import torch
 
 from kb.kernels import layouts
 from kb.kernels.inputs import Random, Reserved, cast
-from kb.kernels.measure import FACTOR, FLOOR, Measured, Outcome, compare, evaluate, same_bits, slope
+from kb.kernels.measure import FACTOR, FLOOR, Layout, Measured, Outcome, compare, evaluate, same_bits, slope
 from kb.kernels.picture import pictures
 from kb.kernels.spec import Case, Spec
 from kb.sanitizer import end_of_grid, poisoned, reversed_grid, sanitized
+from kb.sanitizer.launch import Launch
 
 SLOPE = 2e-5
 """How far a directional derivative in float32 may be from the difference quotient, relative to its terms."""
@@ -47,6 +48,32 @@ class Proof:
 
     def count(self, what: str, times: int = 1) -> None:
         self.checked[what] = self.checked.get(what, 0) + times
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One case in one dtype."""
+
+    spec: Spec
+    case: Case
+    name: str
+    inputs: tuple[torch.Tensor, ...]
+
+    def __str__(self) -> str:
+        return f"{self.case} in {self.name}"
+
+    @property
+    def dtype(self) -> torch.dtype:
+        found: torch.dtype = getattr(torch, self.name)
+        return found
+
+    def evaluate(self, layout: Layout = lambda x: x, launches: list[Launch] | None = None) -> Outcome:
+        """Our outputs and gradients."""
+        return evaluate(self.spec, self.spec.run, self.case, self.inputs, layout, launches, self.dtype)
+
+    def reference(self, inputs: tuple[torch.Tensor, ...]) -> Outcome:
+        """The reference's, of inputs in its own dtype."""
+        return evaluate(self.spec, self.spec.reference, self.case, inputs, dtype=self.dtype)
 
 
 def load_spec(path: str) -> Spec:
@@ -79,7 +106,8 @@ def steps(spec: Spec, proof: Proof) -> Iterator[None]:
     for number, case in enumerate(spec.cases):
         for name in spec.dtypes:
             try:
-                _prove(spec, case, name, proof, is_first=number == 0)
+                inputs = cast(spec.inputs(case, Random()), getattr(torch, name))
+                _prove(Trial(spec, case, name, inputs), proof, is_first=number == 0)
             except Exception as error:
                 proof.fail(f"{case} in {name}: {type(error).__name__}: {str(error)[:300]}")
             yield
@@ -113,58 +141,57 @@ def contract(spec: Spec) -> dict[str, Any]:
     }
 
 
-def _prove(spec: Spec, case: Case, name: str, proof: Proof, *, is_first: bool) -> None:
-    inputs = cast(spec.inputs(case, Random()), getattr(torch, name))
-    where = f"{case} in {name}"
-    ours = _watched(spec, case, inputs, where, proof)
-    _accuracy(spec, case, name, inputs, ours, proof)
-    if is_first or name == spec.dtypes[0]:
+def _prove(trial: Trial, proof: Proof, *, is_first: bool) -> None:
+    spec, ours = trial.spec, _watched(trial, proof)
+    _accuracy(trial, ours, proof)
+    if is_first or trial.name == spec.dtypes[0]:
         with poisoned(), reversed_grid():
-            _same(evaluate(spec, spec.run, case, inputs), ours, f"{where}: programs in reverse", "reversed", proof)
+            again = trial.evaluate()
+        _same(again, ours, f"{trial}: programs in reverse", "reversed", proof)
     if is_first:
-        _layouts(spec, case, inputs, ours, where, proof)
-        _bytes(spec, case, inputs, ours, where, proof)
-    if is_first and name == spec.dtypes[0]:
-        _operations(spec, case, ours, where, proof)
+        _layouts(trial, ours, proof)
+        _bytes(trial, ours, proof)
+    if is_first and trial.name == spec.dtypes[0]:
+        _operations(trial, ours, proof)
         proof.pictures = pictures(ours.forward)
-    if spec.differentiable and name == "float32":
-        _slope(spec, case, inputs, ours, where, proof)
+    if spec.differentiable and trial.name == "float32":
+        _slope(trial, ours, proof)
 
 
-def _watched(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], where: str, proof: Proof) -> Outcome:
+def _watched(trial: Trial, proof: Proof) -> Outcome:
     """The run that counts, under the sanitizer, with poisoned and guarded outputs."""
     with sanitized() as watched, poisoned() as made:
-        ours = evaluate(spec, spec.run, case, inputs, launches=watched.launches)
+        ours = trial.evaluate(launches=watched.launches)
     for said in (*map(str, watched.findings), *made.overwritten()):
-        proof.fail(f"{where}: {said}")
+        proof.fail(f"{trial}: {said}")
     proof.count("launches", len(watched.launches))
     proof.count("guarded", len(made.guarded))
     return ours
 
 
-def _accuracy(spec: Spec, case: Case, name: str, inputs: tuple[torch.Tensor, ...], ours: Outcome, proof: Proof) -> None:
-    rival = evaluate(spec, spec.reference, case, inputs).values
-    truth = evaluate(spec, spec.reference, case, cast(inputs, torch.float64)).values
-    for tensor in truth:
-        measured = compare(case, name, tensor, ours.values[tensor], rival[tensor], truth[tensor])
+def _accuracy(trial: Trial, ours: Outcome, proof: Proof) -> None:
+    rival, truth = trial.reference(trial.inputs).values, trial.reference(cast(trial.inputs, torch.float64)).values
+    for name in truth:
+        measured = compare(trial.case, trial.name, name, ours.values[name], rival[name], truth[name])
         proof.measured.append(measured)
         if not measured.passed:
             proof.fail(str(measured))
 
 
-def _layouts(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
-    """Inputs with gaps, transposed, and (in one dtype: each takes 2³¹ elements of address space) far apart."""
-    tried: list[tuple[str, Callable[[torch.Tensor], torch.Tensor]]] = [
+def _layouts(trial: Trial, ours: Outcome, proof: Proof) -> None:
+    """Inputs with gaps, transposed, and (where 2³¹ elements of address space are cheap) far apart."""
+    tried: list[tuple[str, Layout]] = [
         ("inputs with gaps", layouts.gapped),
         ("transposed inputs", layouts.transposed),
     ]
-    tried += [("inputs 2³¹ elements apart", layouts.far)] if inputs[0].element_size() == 2 else []
+    if trial.dtype.itemsize == 2:
+        tried += [("rows 2³¹ elements apart", layouts.far), ("columns 2³¹ elements apart", layouts.far_columns)]
     for said, layout in tried:
         with sanitized() as watched:
-            again = evaluate(spec, spec.run, case, inputs, layout, watched.launches)
+            again = trial.evaluate(layout, watched.launches)
         for finding in watched.findings:
-            proof.fail(f"{where}, {said}: {finding}")
-        _same(again, ours, f"{where}: {said}", "layouts", proof)
+            proof.fail(f"{trial}, {said}: {finding}")
+        _same(again, ours, f"{trial}: {said}", "layouts", proof)
 
 
 def _same(again: Outcome, ours: Outcome, said: str, what: str, proof: Proof) -> None:
@@ -174,33 +201,34 @@ def _same(again: Outcome, ours: Outcome, said: str, what: str, proof: Proof) -> 
             proof.fail(f"{said}: {name} has other bits")
 
 
-def _bytes(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
+def _bytes(trial: Trial, ours: Outcome, proof: Proof) -> None:
     """What the SPEC says is moved at best is exactly what the run touched, each byte once a launch."""
-    itemsize = next((t.element_size() for t in inputs if t.is_floating_point()), 4)
+    spec, itemsize = trial.spec, next((t.element_size() for t in trial.inputs if t.is_floating_point()), 4)
     for way, launches, formula in (
         ("forward", ours.forward, spec.bytes_moved),
         ("backward", ours.backward, spec.backward_bytes),
     ):
         if formula is None or not launches:
             continue
-        counted, said = sum(sum(launch.unique_bytes()) for launch in launches), formula(case, itemsize)
+        counted, said = sum(sum(launch.unique_bytes()) for launch in launches), formula(trial.case, itemsize)
         moved = sum(launch.loaded + launch.stored for launch in launches)
         proof.costs.setdefault(way, {})[str(itemsize)] = {"counted": counted, "said": said, "moved": moved}
         if counted != said:
-            proof.fail(f"{where}: {way} touches {counted} bytes, its formula says {said}")
+            proof.fail(f"{trial}: {way} touches {counted} bytes, its formula says {said}")
     if spec.differentiable and spec.backward_bytes is None:
         proof.fail("the SPEC has gradients and no backward_bytes")
 
 
-def _operations(spec: Spec, case: Case, ours: Outcome, where: str, proof: Proof) -> None:
+def _operations(trial: Trial, ours: Outcome, proof: Proof) -> None:
     dots = sum(launch.operations["dot"] for launch in ours.forward)
-    counted = dots if dots and spec.bound == "compute" else sum(launch.flops for launch in ours.forward)
-    said = spec.flops(case)
-    proof.costs["flops"] = {"counted": counted, "said": said, "case": str(case)}
+    is_compute = dots and trial.spec.bound == "compute"
+    counted = dots if is_compute else sum(launch.flops for launch in ours.forward)
+    said = trial.spec.flops(trial.case)
+    proof.costs["flops"] = {"counted": counted, "said": said, "case": str(trial.case)}
     if said and not FLOPS[0] <= counted / said <= FLOPS[1]:
-        proof.fail(f"{where}: {counted} floating-point operations, the formula says {said}")
+        proof.fail(f"{trial}: {counted} floating-point operations, the formula says {said}")
     if not said and counted:
-        proof.fail(f"{where}: {counted} floating-point operations, the formula says none")
+        proof.fail(f"{trial}: {counted} floating-point operations, the formula says none")
 
 
 def _huge(spec: Spec, case: Case, proof: Proof) -> None:
@@ -217,15 +245,16 @@ def _huge(spec: Spec, case: Case, proof: Proof) -> None:
         proof.fail(f"{case} in bfloat16: {finding}")
 
 
-def _slope(spec: Spec, case: Case, inputs: tuple[torch.Tensor, ...], ours: Outcome, where: str, proof: Proof) -> None:
-    found, quotient, scale = slope(spec, case, inputs, ours.values)
+def _slope(trial: Trial, ours: Outcome, proof: Proof) -> None:
+    found, quotient, scale = slope(trial.spec, trial.case, trial.inputs, ours.values)
     proof.count("slopes")
     if not abs(found - quotient) <= SLOPE * max(scale, 1e-30) + 1e-7:
-        proof.fail(f"{where}: along a random direction our gradients give {found:.8g}, the difference {quotient:.8g}")
+        proof.fail(f"{trial}: along a random direction our gradients give {found:.8g}, the difference {quotient:.8g}")
 
 
 if __name__ == "__main__":
     from kb.evidence.observe import observe
 
     torch.set_num_threads(1)
-    print(json.dumps({"proofs": prove(load_spec(sys.argv[1])), "provenance": observe().facts}))
+    proofs = prove(load_spec(sys.argv[1]))
+    print(json.dumps({"proofs": proofs, "provenance": observe(["torch", "triton", "numpy", "ml_dtypes"]).facts}))

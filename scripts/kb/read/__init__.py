@@ -10,12 +10,13 @@ from typing import Any, TypeVar
 
 from kb.model import Device, Kernel, Kind, KnowledgeBase, Location, Note, Notebook
 from kb.problems import Problem, Rule
-from kb.read import bibtex, frontmatter, notebooks, receipts
+from kb.read import bibtex, frontmatter, mutants, notebooks, receipts
 from kb.schema import NOTEBOOK_KEYS, note_keys
 
 LIBRARY = "papers/library.bib"
 LEDGER = "notebooks/receipts/ledger.jsonl"
 REPLICATIONS = "notebooks/receipts/replications/"
+TIMINGS = "kernels/receipts/timings/"
 CONSTRAINTS = "constraints.txt"
 ROOMS = ("notes", "papers", "notebooks", "kernels")
 _FOLDERS = {
@@ -40,6 +41,8 @@ def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     rooms = {path: text for path, text in markdown.items() if path.endswith("README.md")}
     pages = {path: text for path, text in markdown.items() if path not in rooms}
     raw = _raw(root, "notebooks/receipts", ".ipynb")
+    of_kernels = _raw(root, "kernels/receipts", ".json")
+    of_kernels.pop(mutants.RECORD, None)
     base = KnowledgeBase(
         notes=_each(_note, pages, problems),
         library=tuple(_library(root, problems)),
@@ -47,7 +50,13 @@ def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
         kernels=_each(_kernel, _within("kernels", python), problems),
         receipts=_each(receipts.parse, {p: r for p, r in raw.items() if not p.startswith(REPLICATIONS)}, problems),
         replications=_each(receipts.parse, {p: r for p, r in raw.items() if p.startswith(REPLICATIONS)}, problems),
-        kernel_receipts=_each(receipts.parse_kernel, _raw(root, "kernels/receipts", ".json"), problems),
+        kernel_receipts=_each(
+            receipts.parse_kernel, {p: r for p, r in of_kernels.items() if not p.startswith(TIMINGS)}, problems
+        ),
+        benchmarks=_each(
+            receipts.parse_benchmark, {p: r for p, r in of_kernels.items() if p.startswith(TIMINGS)}, problems
+        ),
+        mutations=mutants.read(root, problems),
         rooms=rooms,
         history=tuple(_ledger(root, problems)),
         files=frozenset(paths),

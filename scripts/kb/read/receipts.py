@@ -8,6 +8,7 @@ from typing import Any
 
 from kb.model import Device, KernelReceipt, Location, Output, Receipt, Result, Run
 from kb.problems import Problem, Rule
+from kb.timings import Benchmark, Timed, TimedCase
 
 SCHEMA = 1
 """The version of a receipt's layout that this engine writes, and the newest it reads."""
@@ -41,6 +42,29 @@ def parse_kernel(path: str, raw: bytes) -> tuple[KernelReceipt | None, list[Prob
         return None, [_unreadable(path, "the receipt has no subject")]
     sections = {name: document.get(name, {}) for name in ("proofs", "compiled", "provenance")}
     return KernelReceipt(path, meta["subject"], meta["files"], intact=_is_intact(raw, meta), **sections), problems
+
+
+def parse_benchmark(path: str, raw: bytes) -> tuple[Benchmark | None, list[Problem]]:
+    """The recorded times of a kernel."""
+    document, problems = _document(path, raw)
+    if document is None:
+        return None, problems
+    try:
+        meta = document["receipt"]
+        found = Benchmark(
+            path=path,
+            subject=meta["subject"],
+            files=meta["files"],
+            contract=document["contract"],
+            cases=tuple(_timed_case(case) for case in document["measured"]),
+            done=tuple(document["done"]),
+            failures=document["failures"],
+            provenance=document["provenance"],
+            intact=_is_intact(raw, meta),
+        )
+    except (KeyError, TypeError, AttributeError) as error:
+        return None, [_unreadable(path, f"the receipt has no {error}", "kb bench --record")]
+    return found, problems
 
 
 def parse_ledger(path: str, text: str) -> tuple[list[Run], list[Problem]]:
@@ -122,6 +146,17 @@ def _joined(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value)
 
 
+def _timed_case(said: dict[str, Any]) -> TimedCase:
+    times = tuple(_timed(provider, body) for provider, body in said["providers"].items())
+    plain = ("case", "dtype", "direction", "is_tuned", "bytes_moved", "flops", "roofs", "started", "note", "driver")
+    return TimedCase(times=times, **{name: said[name] for name in plain})
+
+
+def _timed(provider: str, said: dict[str, Any]) -> Timed:
+    known = Timed.__dataclass_fields__.keys() - {"provider"}
+    return Timed(provider, **{name: value for name, value in said.items() if name in known})
+
+
 def _run(line: dict[str, Any]) -> Run:
     results = {name: (bool(r["passed"]), dict(r["measured"])) for name, r in line["claims"].items()}
     return Run(
@@ -145,5 +180,5 @@ def _blanked(raw: bytes) -> bytes:
     return raw if start < 0 else raw[:start] + _BLANK + raw[start + len(_BLANK) :]
 
 
-def _unreadable(path: str, message: str) -> Problem:
-    return Problem(Location(path), Rule.RECEIPT, message, "delete it and run: kb verify")
+def _unreadable(path: str, message: str, again: str = "kb verify") -> Problem:
+    return Problem(Location(path), Rule.RECEIPT, message, f"delete it and run: {again}")
