@@ -84,6 +84,7 @@ SPEC = Spec(
         Case({"N": 1000, "a": 0.0}, "`a` of 0"),
         Case({"N": 1000, "a": -1.0, "scale": 1e4}, "values of ±10⁴ that cancel"),
     ),
+    huge=Case({"N": 2**31 + 5000, "a": 2.5}),
     tuned=Case({"N": 1 << 28, "a": 2.5}),
     timed=tuple(Case({"N": 1 << n, "a": 2.5}) for n in (16, 19, 22, 25)),
     differentiable=(0, 1),

@@ -59,6 +59,7 @@ SPEC = Spec(
         Case({"N": 1}, "one element"),
         Case({"N": 999, "special": True}, "infinities and −0"),
     ),
+    huge=Case({"N": 2**31 + 5000}),
     tuned=Case({"N": 1 << 28}),
     timed=tuple(Case({"N": 1 << n}) for n in (16, 19, 22, 25, 30)),
     bytes_moved=lambda case, itemsize: 2 * case["N"] * itemsize,

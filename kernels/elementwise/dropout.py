@@ -104,6 +104,7 @@ SPEC = Spec(
         Case({"N": 1000, "p": 0.99, "seed": 1 << 40}, "almost everything dropped, seed beyond 32 bits"),
         Case({"N": 1000, "p": 0.3, "seed": -7}, "negative seed"),
     ),
+    huge=Case({"N": 2**31 + 5000, "p": 0.1, "seed": 1}),
     tuned=Case({"N": 1 << 28, "p": 0.1, "seed": 1}),
     timed=tuple(Case({"N": 1 << n, "p": 0.1, "seed": 1}) for n in (16, 19, 22, 25)),
     differentiable=(0,),

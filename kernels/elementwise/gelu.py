@@ -115,6 +115,7 @@ SPEC = Spec(
         Case({"N": 1000, "tanh": False, "scale": 1e4}, "values of ±10⁴"),
         Case({"N": 1000, "tanh": True, "scale": 1e4}, "values of ±10⁴, cubed in float32"),
     ),
+    huge=Case({"N": 2**31 + 5000, "tanh": True}),
     tuned=Case({"N": 1 << 28, "tanh": True}),
     timed=(*(Case({"N": 1 << n, "tanh": True}) for n in (16, 19, 22, 25)), Case({"N": 1 << 28, "tanh": False})),
     differentiable=(0,),

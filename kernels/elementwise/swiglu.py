@@ -107,6 +107,7 @@ SPEC = Spec(
         Case({"rows": 6, "cols": 300, "transposed": True}, "columns of b lie together"),
         Case({"rows": 3, "cols": 1000, "scale": 40.0}, "both saturated ends of σ"),
     ),
+    huge=Case({"rows": 2**18 + 5, "cols": 8200}),
     tuned=Case({"rows": 16384, "cols": 14336}),
     timed=tuple(Case({"rows": 1 << n, "cols": 14336}) for n in (0, 4, 7, 9, 11)),
     differentiable=(0, 1),

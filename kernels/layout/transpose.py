@@ -67,6 +67,7 @@ SPEC = Spec(
         Case({"M": 333, "N": 1}, "one column"),
         Case({"M": 130, "N": 65, "transposed": True}, "columns lie together already"),
     ),
+    huge=Case({"M": 2**16 + 5, "N": 2**15 + 70}),
     tuned=Case({"M": 16384, "N": 16384}),
     timed=(*(Case({"M": n, "N": n}) for n in (256, 1024, 4096, 8192)), Case({"M": 16384, "N": 16383})),
     bytes_moved=lambda case, itemsize: 2 * case["M"] * case["N"] * itemsize,

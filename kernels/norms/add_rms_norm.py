@@ -130,6 +130,7 @@ SPEC = Spec(
         Case({"rows": 4, "cols": 500, "eps": 1e-6, "scale": 5e3}, "sums of ±10⁴"),
         Case({"rows": 3, "cols": 100, "eps": 1e-2, "scale": 0.0}, "zeros"),
     ),
+    huge=Case({"rows": 16257, "cols": 133120, "eps": 1e-6}),
     tuned=Case({"rows": 16384, "cols": 4096, "eps": 1e-6}),
     timed=tuple(Case({"rows": rows, "cols": cols, "eps": 1e-6}) for rows, cols in SHAPES),
     differentiable=(0, 1, 2),

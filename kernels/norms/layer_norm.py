@@ -72,7 +72,8 @@ def reference(case, x, w, b):
 
 
 def inputs(case, make):
-    x = make.normal(case["rows"], case["cols"], scale=case.sizes.get("scale", 1.0)) + case.sizes.get("mean", 0.0)
+    x = make.normal(case["rows"], case["cols"], scale=case.sizes.get("scale", 1.0))
+    x = x + case["mean"] if "mean" in case.sizes else x
     x = x.T.contiguous().T if case.sizes.get("transposed") else x
     return x, 1 + make.normal(case["cols"], scale=0.1), make.normal(case["cols"])
 
@@ -90,6 +91,7 @@ SPEC = Spec(
         Case({"rows": 3, "cols": 100, "eps": 1e-5, "mean": 0.7, "scale": 0.0}, "all elements equal"),
         Case({"rows": 4, "cols": 500, "eps": 1e-5, "scale": 1e4}, "values of ±10⁴"),
     ),
+    huge=Case({"rows": 2**16 + 5, "cols": 2**15, "eps": 1e-5}),
     tuned=Case({"rows": 32768, "cols": 4096, "eps": 1e-5}),
     timed=tuple(Case({"rows": rows, "cols": cols, "eps": 1e-5}) for rows, cols in (*SHAPES, (8192, 32768))),
     bytes_moved=lambda case, itemsize: 2 * (case["rows"] + 1) * case["cols"] * itemsize + 8 * case["rows"],

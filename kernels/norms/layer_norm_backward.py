@@ -129,6 +129,7 @@ SPEC = Spec(
         Case({"rows": 6, "cols": 900, "eps": 1e-5, "mean": 30.0}, "a mean of 30 deviations"),
         Case({"rows": 4, "cols": 100, "eps": 1e-5, "mean": 0.7, "scale": 0.0}, "all elements equal"),
     ),
+    huge=Case({"rows": 16257, "cols": 133120, "eps": 1e-5}),
     tuned=Case({"rows": 16384, "cols": 4096, "eps": 1e-5}),
     timed=tuple(Case({"rows": rows, "cols": cols, "eps": 1e-5}) for rows, cols in SHAPES),
     differentiable=(0, 1, 2),

@@ -128,6 +128,7 @@ SPEC = Spec(
         Case({"batch": 1, "N": 1, "heads": 1, "D": 2, "interleaved": False}, "one pair, angle 0"),
         Case({"batch": 1, "N": 3, "heads": 2, "D": 128, "interleaved": False, "first": 10**6}, "positions from 10⁶"),
     ),
+    huge=Case({"batch": 2, "N": 2**16 + 5, "heads": 256, "D": 128, "interleaved": False}),
     tuned=Case({"batch": 4, "N": 8192, "heads": 32, "D": 128, "interleaved": False}),
     timed=tuple(
         Case({"batch": 4, "N": N, "heads": 32, "D": 128, "interleaved": True}) for N in (128, 512, 2048, 8192, 16384)

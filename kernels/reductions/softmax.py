@@ -67,13 +67,16 @@ class Softmax(torch.autograd.Function):
 
 
 def tile(cols):
-    """Columns that one program holds, and the warps that share them: 8 to 32 elements a thread."""
+    """Columns that one program holds, and the warps that share them: 16 elements a thread, up to 8192 columns."""
     block = triton.next_power_of_2(cols)
     return block, min(max(block // 512, 1), 16)
 
 
 def softmax(x):
-    """Softmax of each row of `x`, `[rows, cols]` with at most 65 536 columns; same dtype as `x`."""
+    """Softmax of each row of `x`, `[rows, cols]` with at most 16 384 columns; same dtype as `x`.
+
+    Longer rows do not fit into the registers of one program: the online softmax walks over them.
+    """
     return Softmax.apply(x)
 
 
@@ -110,6 +113,6 @@ SPEC = Spec(
         "Give a program four rows instead of one: what becomes of the registers on sm_90, and of rows of 128?",
         "Save x instead of y for the backward pass: how many more bytes does it move?",
     ),
-    timed=tuple(Case({"rows": 8192, "cols": cols}) for cols in (256, 1024, 16384, 65536)),
+    timed=tuple(Case({"rows": 8192, "cols": cols}) for cols in (256, 1024, 16384)),
     sources=("milakov2018online", "tillet2019triton"),
 )

@@ -59,6 +59,17 @@ def reduce_kernel(y_ptr, x_ptr, n, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def running_sum_kernel(y_ptr, x_ptr, BLOCK: tl.constexpr, REVERSE: tl.constexpr):
+    o = tl.arange(0, BLOCK)
+    tl.store(y_ptr + o, tl.cumsum(tl.load(x_ptr + o), axis=0, reverse=REVERSE))
+
+
+@triton.jit
+def one_minus_kernel(y_ptr, a):
+    tl.store(y_ptr, 1.0 - a)
+
+
+@triton.jit
 def descriptor_kernel(y_desc, x_desc, BM: tl.constexpr, BN: tl.constexpr):
     i, j = tl.program_id(0) * BM, tl.program_id(1) * BN
     y_desc.store([i, j], x_desc.load([i, j]) * 2.0)
@@ -186,6 +197,24 @@ def test_a_sum_of_small_types_rounds_at_every_addition_as_a_gpu_does(dtype: torc
         differs += y[0].item() != x.float().sum().to(dtype).item()
 
     assert differs, "rounding once would give the same"
+
+
+@pytest.mark.parametrize("reverse", [False, True])
+def test_a_running_sum_is_right_and_errs_as_little_as_a_tree_does(reverse: bool) -> None:
+    x = torch.randn(4096, generator=torch.Generator().manual_seed(0))
+    y = torch.empty_like(x)
+    running_sum_kernel[(1,)](y, x, BLOCK=4096, REVERSE=reverse)
+
+    wide = x.double().flip(0).cumsum(0).flip(0) if reverse else x.double().cumsum(0)
+    one_by_one = torch.from_numpy(x.numpy()[:: -1 if reverse else 1].cumsum()[:: -1 if reverse else 1].copy())
+    assert (y - wide).abs().max() < (one_by_one - wide).abs().max() / 2
+
+
+def test_a_float_argument_has_32_bits() -> None:
+    y = torch.empty(1)
+    one_minus_kernel[(1,)](y, 0.999)
+
+    assert y.item() == (1.0 - torch.tensor(0.999, dtype=F32)).item() != torch.tensor(1.0 - 0.999).item()
 
 
 @pytest.mark.parametrize("dtype", [F32, F16, BF16])

@@ -1,7 +1,7 @@
 """Triton's CPU interpreter, repaired: bfloat16, float8 and tf32 give what a GPU gives.
 
 The interpreter of triton 3.2 to 3.9 keeps bfloat16 and float8 as raw integers and does integer arithmetic on their
-bits, truncates where hardware rounds, and ignores tf32: wrong without a word. Here these types are numpy types
+bits, truncates where hardware rounds, ignores tf32, and keeps float arguments in 64 bits: wrong without a word. Here these types are numpy types
 (of ml_dtypes), so every operation rounds once, to nearest even, and casts to float8 saturate as the hardware's do.
 
 `install()` patches the interpreter in place, once; `kernels/__init__.py` calls it. What is not covered raises
@@ -32,6 +32,7 @@ _stock_np_dtype = interp._get_np_dtype
 _stock_sum = interp.ReduceOps.sum
 _Builder = interp.InterpreterBuilder
 _Handle = interp.TensorHandle
+_stock_argument = interp._implicit_cvt
 _stock_restore = interp.GridExecutor._restore_args_dev
 
 
@@ -54,6 +55,7 @@ def install() -> None:
     _Builder.create_dot = _dot
     _Builder.create_fma = _fma
     interp.ReduceOps.sum = _sum
+    interp.ScanOps.cumsum = _cumsum
     _Builder.create_dot_scaled = _refuse("tl.dot_scaled")
     _Builder.get_bf16 = lambda self, value: _Handle(np.array([value], dtype=_SMALL[tl.bfloat16]), tl.bfloat16)
     for name in ("create_atomic_rmw", "create_atomic_cas"):
@@ -61,6 +63,7 @@ def install() -> None:
     # The check's result is thrown away unless a kernel is compiled for debugging, and it doubles the time.
     interp.interpreter_builder.options = interp.InterpreterOptions(sanitize_overflow=False)
     interp.GridExecutor._restore_args_dev = _restore
+    interp._implicit_cvt = _argument
     # Without a GPU there is nothing to time: every configuration runs once, so all are tested, and the first is kept.
     Autotuner.do_bench = property(lambda self: _run_once, lambda self, value: None)
 
@@ -82,7 +85,7 @@ def reversed_grid() -> Iterator[None]:
 
 
 @contextmanager
-def end_of_grid(programs: int = 2) -> Iterator[None]:
+def end_of_grid(programs: int = 1) -> Iterator[None]:
     """Of a large grid run the last programs only, along each axis: enough to see offsets that 32 bits cannot hold."""
 
     def last(*bounds: int) -> range:
@@ -109,6 +112,13 @@ def _restore(self: Any, args_dev: Any, args_host: Any, kwargs: Any, kwargs_host:
     given = [a for a in (*args_dev, *kwargs.values()) if hasattr(a, "device")]
     if any(a.device.type != "cpu" for a in given):
         _stock_restore(self, args_dev, args_host, kwargs, kwargs_host)
+
+
+def _argument(value: Any) -> Any:
+    """A Python float is a float32 in a kernel; the interpreter would go on with 64 bits."""
+    if type(value) is float:
+        return tl.tensor(_Handle(np.array([value], np.float32), tl.float32), tl.float32)
+    return _stock_argument(value)
 
 
 def _run_once(call: Any, quantiles: Any = None) -> list[float]:
@@ -150,8 +160,11 @@ def _masked_load(self: Any, ptrs: Any, mask: Any, other: Any, *_: Any, **__: Any
 
 
 def _undefined(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray:
-    """What a masked lane holds where no `other` is given: anything, so what no sum, maximum or minimum can hide."""
-    if dtype.kind == "b":
+    """What a masked lane holds where no `other` is given: anything, so what no sum, maximum or minimum can hide.
+
+    A block of one is spared: Triton asks `if other`, which the interpreter denies for a single 0.
+    """
+    if dtype.kind == "b" or np.prod(shape) == 1:
         return np.zeros(shape, dtype)
     worst = [np.iinfo(dtype).max, np.iinfo(dtype).min] if dtype.kind in "iu" else [np.inf, np.nan, -np.inf]
     with np.errstate(over="ignore", invalid="ignore"):
@@ -189,6 +202,14 @@ def _sum(self: Any, input: Any) -> Any:
     if self.keep_dims:
         total = total.reshape([1] * input.handle.data.ndim) if self.axis is None else np.expand_dims(total, self.axis)
     return self.to_tensor(total, input.dtype)
+
+
+def _cumsum(self: Any, input: Any) -> Any:
+    """A running sum in log₂ n rounds, as a GPU's; numpy's adds one after another, and errs more."""
+    data, step = np.moveaxis(input.handle.data, self.axis, 0), 1
+    while step < len(data):
+        data, step = np.concatenate([data[:step], data[step:] + data[:-step]]), 2 * step
+    return [self.to_tensor(np.ascontiguousarray(np.moveaxis(data, 0, self.axis)), dtype=input.dtype)]
 
 
 def _fma(self: Any, x: Any, y: Any, z: Any) -> Any:
