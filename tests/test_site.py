@@ -181,6 +181,45 @@ def test_the_library_is_complete_without_a_script(browser: Any, address: str) ->
         assert visit.page.locator(".table.library tbody tr").count() == entries()
 
 
+def test_the_catalogue_filters_by_what_a_kernel_is(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["catalogue"]) as visit:
+        page = visit.page
+        rows = page.locator(".table.catalogue tbody tr:not(.group):visible")
+        everything = rows.count()
+        page.get_by_label("Group").select_option("reductions")
+        assert 1 <= rows.count() < everything
+        assert set(rows.evaluate_all("all => all.map(r => r.dataset.group)")) == {"reductions"}
+        assert page.locator("tr.group:visible").count() == 1, "a group without rows shows no name"
+        page.get_by_label("Filter the table").fill("online")
+        assert rows.count() == 1
+        page.get_by_label("Group").select_option("")
+        page.get_by_label("Filter the table").fill("")
+        assert rows.count() == everything
+
+
+def test_two_kernels_are_compared_side_by_side(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["catalogue"], width=390) as visit:
+        page = visit.page
+        rows = page.locator(".table.catalogue tbody tr:not(.group)")
+        names = [rows.nth(n).locator("a").inner_text() for n in (0, 2)]
+        for n in (0, 2):
+            rows.nth(n).get_by_role("button").click()
+        dialog = page.get_by_role("dialog", name="Two kernels side by side")
+        assert dialog.locator("thead th").all_inner_texts() == names
+        assert "lines on the GPU" in dialog.inner_text()
+        page.keyboard.press("Escape")
+        assert not dialog.is_visible()
+        assert page.locator('button.choose[aria-pressed="true"]').count() == 0
+        assert visit.said == []
+
+
+def test_the_catalogue_is_complete_without_a_script(browser: Any, address: str) -> None:
+    with Visit(browser, address, PAGES["catalogue"], script=False) as visit:
+        kernels = [path for path in (ROOT / "kernels").rglob("*.py") if not path.name.startswith("_")]
+        assert visit.page.locator(".table.catalogue tbody tr:not(.group)").count() == len(kernels)
+        assert visit.page.locator("button.choose").count() == 0
+
+
 def test_search_finds_a_claim(browser: Any, address: str) -> None:
     with Visit(browser, address, "") as visit:
         visit.page.keyboard.press("/")

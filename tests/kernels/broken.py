@@ -8,9 +8,9 @@ from kb.kernels import Budget, Case, Spec
 
 
 @triton.jit
-def double_kernel(y_ptr, x_ptr, n, BUG: tl.constexpr, BLOCK: tl.constexpr):
+def double_kernel(y_ptr, x_ptr, last_ptr, n, BUG: tl.constexpr, BLOCK: tl.constexpr):
     i = tl.program_id(0)
-    o = i * BLOCK + tl.arange(0, BLOCK)
+    o = i * BLOCK + tl.arange(0, BLOCK) if BUG == "offsets" else i.to(tl.int64) * BLOCK + tl.arange(0, BLOCK)
     m = o < n
     x = tl.load(x_ptr + o, mask=m, other=0.0)
     if BUG == "unmasked store":
@@ -20,26 +20,29 @@ def double_kernel(y_ptr, x_ptr, n, BUG: tl.constexpr, BLOCK: tl.constexpr):
     elif BUG == "coarse":
         tl.store(y_ptr + o, (x.to(tl.float16) * 2.0).to(y_ptr.dtype.element_ty), mask=m)
     elif BUG == "order":
+        tl.store(y_ptr + o, x * 2.0, mask=m)
+        tl.atomic_xchg(last_ptr, i)
+    elif BUG == "race":
         before = tl.load(y_ptr, mask=i > 0, other=0.0)
-        tl.store(y_ptr + o, tl.where(i > 0, x * 2.0 + before * 1e-30, x * 2.0), mask=m)
-        tl.store(y_ptr, i * 1.0, mask=(i == tl.num_programs(0) - 1) & (n < 0))
-        tl.store(y_ptr + tl.minimum(n - 1, 0), i * 1.0 + 1.0)
+        tl.store(y_ptr + o, x * 2.0 + before * 1e-30, mask=m)
     else:
         tl.store(y_ptr + o, x * 2.0, mask=m)
 
 
 def double(x, bug):
-    y = torch.empty_like(x)
-    double_kernel[(triton.cdiv(x.numel(), 64),)](y, x, x.numel(), BUG=bug, BLOCK=64)
-    return y
+    x = x if bug == "strides" else x.contiguous()
+    y, last = torch.empty(x.shape, dtype=x.dtype, device=x.device), torch.zeros(1, dtype=torch.int32, device=x.device)
+    double_kernel[(triton.cdiv(x.numel(), 64),)](y, x, last, x.numel(), BUG=bug, BLOCK=64)
+    return y + 0.5 * last.to(y.dtype) if bug == "order" else y
 
 
 def spec(bug):
     return Spec(
         run=lambda case, x: double(x, bug),
         reference=lambda case, x: x * 2,
-        inputs=lambda case, make: (make.normal(case["n"]),),
-        cases=(Case({"n": 100}), Case({"n": 1})),
+        inputs=lambda case, make: (make.normal(*([2, case["n"] // 2] if bug == "strides" else [case["n"]])),),
+        cases=(Case({"n": 128}), Case({"n": 100}), Case({"n": 2})),
+        huge=Case({"n": 2**31 + 100}),
         tuned=Case({"n": 4096}),
         bytes_moved=lambda case, itemsize: 2 * case["n"] * itemsize,
         flops=lambda case: case["n"],

@@ -28,6 +28,7 @@ def main() -> None:
     kb bench kernels --record             time every kernel on this machine's GPU
     kb sanitize my_kernel.py              a Triton kernel's faults, found on a CPU
     kb mutate                             break kernels on purpose: do their proofs notice?
+    kb new kernel elementwise/relu        a kernel to begin with, which proves itself
     kb why notebooks/attention            what makes a receipt stale, and through which imports
     kb stage build/                       the whole site as plain Markdown
     """
@@ -39,6 +40,7 @@ main.add_command(explain.why)
 main.add_command(benching.bench)
 main.add_command(kernels.sanitize)
 main.add_command(kernels.mutate)
+main.add_command(kernels.new)
 
 
 @main.command()

@@ -31,7 +31,7 @@ def sanitize(file: Path, arguments: Sequence[str], style: str) -> None:
     kb sanitize kernels/norms/rms_norm.py
     """
     env = {**os.environ, "TRITON_INTERPRET": "1"}
-    command = [sys.executable, "-m", "kb.sanitizer", str(file), *arguments]
+    command = [sys.executable, "-P", "-m", "kb.sanitizer", str(file), *arguments]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=False)
     if done.returncode > 1 or not done.stdout.strip():
         raise click.ClickException(f"{file} did not run to its end, so nothing is said of its kernels")
@@ -84,3 +84,31 @@ def mutate(targets: Sequence[str], root: Path | None, everything: bool) -> None:
             click.echo(f"{path}:{s['line']}: not noticed: {s['was']} → {s['now']}")
     click.echo(f"{len(todo) - failed} of {len(todo)} done" if todo else "nothing has changed")
     sys.exit(1 if failed else 0)
+
+
+@click.group()
+def new() -> None:
+    """Begin a file from a template that works.
+
+    \b
+    kb new kernel elementwise/relu
+    """
+
+
+@new.command("kernel")
+@click.argument("name")
+@ROOT
+def new_kernel(name: str, root: Path | None) -> None:
+    """Begin a kernel: NAME is its group and its own name. What is written proves itself before you change a word.
+
+    \b
+    kb new kernel elementwise/relu
+    """
+    from kb.author.new import kernel
+
+    where = find(root)
+    try:
+        made = kernel(where, name).relative_to(where)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+    click.echo(f"{made}\nnext: kb verify {made}, then kb mutate {made}")

@@ -153,7 +153,9 @@ def _resources(kernel: Any, architecture: int) -> dict[str, Any]:
         "warps": int(kernel.metadata.num_warps),
         "instruction": next((name for mark, name in _INSTRUCTIONS if mark in ptx), "none"),
         "tma": "cp.async.bulk.tensor" in ptx,
-        "vector_loads": bool(re.search(r"ld\.global[.\w:]*\.v4\.b32|ld\.global[.\w:]*\.v2\.b64", ptx)),
+        "vector_loads": bool(
+            re.search(r"ld\.global[.\w:]*\.v(4\.b32|2\.b64)|cp\.async\.cg\.shared|cp\.async\.bulk", ptx)
+        ),
         "cubin_bytes": len(kernel.asm["cubin"]),
     }
 

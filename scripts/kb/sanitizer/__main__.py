@@ -12,7 +12,7 @@ from pathlib import Path
 def main(file: str, *arguments: str) -> int:
     """Print what was found, as JSON; 1 if something was."""
     if os.environ.get("TRITON_INTERPRET") != "1":  # too late to set it here: this package has imported triton
-        os.execve(sys.executable, [sys.executable, "-m", "kb.sanitizer", file, *arguments], _interpreting())
+        os.execve(sys.executable, [sys.executable, "-P", "-m", "kb.sanitizer", file, *arguments], _interpreting())
     from kb.sanitizer.script import run_file
 
     watched = run_file(Path(file).resolve(), arguments)

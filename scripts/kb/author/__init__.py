@@ -1,0 +1,1 @@
+"""What an author asks for: files that begin as they should end."""
