@@ -310,7 +310,7 @@ def test_a_row_of_the_catalogue_carries_what_filters_and_comparison_need(page: C
     assert 'bound="memory"' in row
     assert 'data-status="verified"' in row
     assert facts["Intensity"] == "0.5 FLOP/B"
-    assert facts["Registers, sm_90"] == "40"
+    assert facts["Registers"] == "40 on sm_90"
     assert facts["Fits"] == "1 of 2 architectures"
     assert '<th scope="rowgroup"' in body
     assert "S launches one kernel of at most" in body

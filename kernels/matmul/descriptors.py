@@ -5,7 +5,8 @@ $$C_{ij} = \\sum_k A_{ik} B_{kj}$$
 A descriptor holds where a matrix lies, its sizes, its strides and the tile wanted; a kernel then names a tile by its
 first row and column.
 On Hopper the tensor memory accelerator (TMA) fetches it into shared memory: it computes the addresses and fills what
-lies past an edge with zeros, so threads and registers are free for something else [@shah2024flashattention3].
+lies past an edge with zeros, so threads are free for something else [@shah2024flashattention3].
+Registers are not: compare both kernels' on sm_90.
 What is left of the loop of `persistent.py` is two loads and a product, with neither pointers nor masks.
 The price is a layout: neighbours lie together, and every row begins at a multiple of 16 bytes.
 A matrix that lies by columns is read as its transpose, without a copy. Any other is first copied to padded rows, as

@@ -377,6 +377,7 @@ claim(
     needs_kib=builds[128, 64, 60]["shared_kib"],
     has_kib=SHARED_LIMIT[60],
     spilled=builds[128, 64, 60]["spilled"],
+    hopper=builds[128, 64, 90]["instruction"],
 )
 
 # %%

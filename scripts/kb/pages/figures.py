@@ -46,26 +46,6 @@ def error_ratios(worst: Mapping[str, Sequence[float]], limit: float) -> str:
     return _svg(width, height, label, "".join([*marks, bar, axis]))
 
 
-def registers(rows: Sequence[tuple[str, int, int]]) -> str:
-    """A bar for each architecture: registers a thread of 255, and bytes spilled beside it."""
-    width, left, row, top = 640, 124, 24, 8
-    height = top + row * len(rows) + 8
-    marks = []
-    for n, (name, used, spilled) in enumerate(rows):
-        y = top + row * n
-        length = used / 255 * (width - left - 190)
-        spill = f"{used} registers" + (f", {spilled:,} B spilled" if spilled else "")
-        marks.append(
-            f'<text class="label" x="0" y="{y + 15}">{esc(name)}</text>'
-            f'<rect class="bar{" over" if spilled else ""}" x="{left}" y="{y + 4}" width="{length:.1f}" height="14" rx="1"/>'
-            f'<text class="value" x="{left + length + 8:.1f}" y="{y + 15}">{esc(spill)}</text>'
-        )
-    said = "; ".join(
-        f"{name}: {used}" + (f", {spilled} bytes spilled" if spilled else "") for name, used, spilled in rows
-    )
-    return _svg(width, height, f"Registers a thread by architecture. {said}", "".join(marks))
-
-
 def timelines(series: Sequence[Series], marked: Mapping[int, str]) -> str:
     """A line for each quantity over the same runs, each in its own range; `marked` runs carry a word on top."""
     if not series:

@@ -94,8 +94,7 @@ def _state(evidence: Evidence) -> str:
 
 def _proven(evidence: Evidence) -> int:
     """Kernels whose proofs hold and are of the code as it is."""
-    receipts = {receipt.subject: receipt for receipt in evidence.base.kernel_receipts}
-    return sum(kernels.verdict(evidence, k, receipts.get(k.path)) is Verdict.VERIFIED for k in evidence.base.kernels)
+    return sum(known.verdict is Verdict.VERIFIED for known in kernels.everything(evidence).values())
 
 
 def _settled(evidence: Evidence, standings: list[Standing]) -> str:
