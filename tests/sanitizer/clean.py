@@ -174,6 +174,24 @@ def broadcast_store(y_ptr, n, BLOCK: tl.constexpr):
 
 
 @triton.jit
+def sum_behind_addresses(y_ptr, p_ptr, BLOCK: tl.constexpr):
+    i = tl.program_id(0)
+    x_ptr = tl.load(p_ptr + i).to(tl.pointer_type(tl.float32))
+    tl.store(y_ptr + i, tl.sum(tl.load(x_ptr + tl.arange(0, BLOCK))))
+
+
+@triton.jit
+def larger(a, b):
+    return tl.maximum(a, b)
+
+
+@triton.jit
+def running_maximum(y_ptr, x_ptr, BLOCK: tl.constexpr):
+    o = tl.arange(0, BLOCK)
+    tl.store(y_ptr + o, tl.associative_scan(tl.load(x_ptr + o), 0, larger))
+
+
+@triton.jit
 def masked_reduction(y_ptr, x_ptr, n, OP: tl.constexpr, BLOCK: tl.constexpr):
     o = tl.arange(0, BLOCK)
     x = tl.load(x_ptr + o, mask=o < n)

@@ -39,3 +39,15 @@ def test_allocation_is_as_before_afterwards() -> None:
     with poisoned():
         assert torch.empty is not stock
     assert torch.empty is stock
+
+
+def test_an_allocation_is_what_was_asked_for_but_for_its_values() -> None:
+    x = torch.zeros(3, 4, dtype=torch.float16)
+    with poisoned() as made:
+        turned, sized = torch.empty_like(x.T), torch.empty(size=(2, 5), requires_grad=True)
+        mask, complex_ = torch.empty(3, dtype=torch.bool), torch.empty(2, dtype=torch.complex64)
+
+    assert (turned.shape, turned.stride(), turned.dtype) == ((4, 3), (1, 4), torch.float16)
+    assert (sized.shape, sized.requires_grad) == ((2, 5), True)
+    assert (mask.dtype, complex_.dtype) == (torch.bool, torch.complex64)
+    assert len(made.guarded) == 2

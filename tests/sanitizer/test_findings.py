@@ -77,6 +77,32 @@ def test_bytes_are_counted_once_and_as_often_as_moved() -> None:
     assert launch.operations["dot"] == 2 * 96 * 64 * 64
 
 
+def test_tensors_behind_addresses_are_declared() -> None:
+    rows = [torch.ones(16), torch.ones(16)]
+    addresses, y = torch.tensor([row.data_ptr() for row in rows]), torch.zeros(2)
+    with sanitized() as undeclared:
+        clean.sum_behind_addresses[(2,)](y, addresses, BLOCK=16)
+    assert {f.rule for f in undeclared.findings} == {Rule.BOUNDS}
+
+    with sanitized(also=rows) as declared:
+        clean.sum_behind_addresses[(2,)](y, addresses, BLOCK=16)
+    assert declared.findings == []
+    assert y.tolist() == [16.0, 16.0]
+
+
+def test_what_is_known_of_each_element_is_let_go() -> None:
+    with sanitized() as watched:
+        for _ in range(3):
+            clean.CLEAN["vector add"]()
+    with sanitized(keep=True) as kept:
+        for _ in range(3):
+            clean.CLEAN["vector add"]()
+
+    assert [len(launch.regions) for launch in watched.launches] == [0, 0, 3]
+    assert [len(launch.regions) for launch in kept.launches] == [3, 3, 3]
+    assert [launch.unique_bytes() for launch in watched.launches] == [(800, 400)] * 3
+
+
 def test_everything_is_as_before_afterwards() -> None:
     before = triton.runtime.interpreter.InterpreterBuilder.create_masked_load
     with sanitized():
@@ -93,6 +119,14 @@ def test_the_end_of_a_grid_is_enough_to_see_an_overflow() -> None:
 
     assert {f.rule for f in watched.findings} >= {Rule.OVERFLOW}
     assert len(watched.launches) == 1
+
+
+def test_the_end_of_a_grid_leaves_loops_over_elements_whole() -> None:
+    y = torch.zeros(128)
+    with sanitizer.end_of_grid():
+        clean.running_maximum[(1,)](y, torch.arange(128.0), BLOCK=128)
+
+    assert y.tolist() == list(range(128))
 
 
 @pytest.mark.parametrize("sum_of", ["max", "min", "sum"])

@@ -65,6 +65,22 @@ def running_sum_kernel(y_ptr, x_ptr, BLOCK: tl.constexpr, REVERSE: tl.constexpr)
 
 
 @triton.jit
+def fma_kernel(y_ptr, x_ptr):
+    tl.store(y_ptr, tl.fma(tl.load(x_ptr), tl.load(x_ptr + 1), tl.load(x_ptr + 2)))
+
+
+@triton.jit
+def towards_zero_kernel(y_ptr, x_ptr, BLOCK: tl.constexpr):
+    o = tl.arange(0, BLOCK)
+    tl.store(y_ptr + o, tl.load(x_ptr + o).to(y_ptr.dtype.element_ty, fp_downcast_rounding="rtz"))
+
+
+@triton.jit
+def fp8e4b15_kernel(y_ptr, x_ptr):
+    tl.store(y_ptr, tl.load(x_ptr).to(tl.float8e4b15).to(tl.float32))
+
+
+@triton.jit
 def one_minus_kernel(y_ptr, a):
     tl.store(y_ptr, 1.0 - a)
 
@@ -208,6 +224,29 @@ def test_a_running_sum_is_right_and_errs_as_little_as_a_tree_does(reverse: bool)
     wide = x.double().flip(0).cumsum(0).flip(0) if reverse else x.double().cumsum(0)
     one_by_one = torch.from_numpy(x.numpy()[:: -1 if reverse else 1].cumsum()[:: -1 if reverse else 1].copy())
     assert (y - wide).abs().max() < (one_by_one - wide).abs().max() / 2
+
+
+def test_a_fused_product_and_sum_rounds_once() -> None:
+    y, x = torch.empty(1, dtype=BF16), torch.tensor([7.0, 37.0, -(2.0**-20)]).to(BF16)
+    fma_kernel[(1,)](y, x)
+
+    assert y.item() == 258.0, "259 lies between 258 and 260, and a little less than 259 is nearer to 258"
+
+
+def test_rounding_towards_zero_leaves_bits_away() -> None:
+    x = torch.randn(1024, generator=torch.Generator().manual_seed(0))
+    y = torch.empty(1024, dtype=BF16)
+    towards_zero_kernel[(1,)](y, x, BLOCK=1024)
+
+    assert same(y, (x.view(torch.int32) & -65536).view(F32).to(BF16))
+    assert not same(y, x.to(BF16))
+
+
+def test_formats_and_roundings_that_are_not_covered_raise() -> None:
+    with pytest.raises(triton.runtime.errors.InterpreterError, match="fp8e4b15 is not covered"):
+        fp8e4b15_kernel[(1,)](torch.zeros(1), torch.ones(1))
+    with pytest.raises(triton.runtime.errors.InterpreterError, match="rounding towards zero into fp8e4nv is not"):
+        towards_zero_kernel[(1,)](torch.zeros(16, dtype=torch.float8_e4m3fn), torch.ones(16), BLOCK=16)
 
 
 def test_a_float_argument_has_32_bits() -> None:

@@ -68,14 +68,30 @@ def test_its_fault_is_a_line_that_an_editor_understands(tmp_path: Path) -> None:
     ]
 
 
-def test_a_script_that_fails_says_nothing_of_its_kernels(tmp_path: Path) -> None:
-    file = tmp_path / "broken.py"
-    file.write_text("import torch\nraise RuntimeError('its own mistake')\n", encoding="utf-8")
+def test_faults_are_told_when_the_script_fails_of_them(tmp_path: Path) -> None:
+    file = tmp_path / "add.py"
+    file.write_text(SCRIPT.replace("MASK", "o <= n").replace("torch.equal(z, x + y)", "False, 'they differ'"), "utf-8")
     done = sanitize(file)
 
     assert done.returncode == 1
-    assert "its own mistake" in done.stderr
-    assert f"{file} did not run to its end, so nothing is said of its kernels" in done.stderr
+    assert "AssertionError: they differ" in done.stderr
+    assert "stores element 1000 of z_ptr" in done.stdout
+    assert f"{file} did not run to its end: what comes after is not known" in done.stderr
+
+
+def test_a_script_may_end_itself(tmp_path: Path) -> None:
+    file = tmp_path / "add.py"
+    file.write_text(SCRIPT.replace("MASK", "m") + "\nimport sys\nsys.exit(0)\n", encoding="utf-8")
+
+    assert sanitize(file).returncode == 0
+
+
+def test_a_script_without_a_launch_is_not_called_faultless(tmp_path: Path) -> None:
+    file = tmp_path / "idle.py"
+    file.write_text("import triton\n", encoding="utf-8")
+    done = sanitize(file)
+
+    assert (done.returncode, done.stderr) == (2, "no kernel was launched\n")
 
 
 def test_a_kernel_of_the_catalogue_has_its_cases_run() -> None:

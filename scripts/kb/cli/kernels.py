@@ -33,11 +33,14 @@ def sanitize(file: Path, arguments: Sequence[str], style: str) -> None:
     env = {**os.environ, "TRITON_INTERPRET": "1"}
     command = [sys.executable, "-P", "-m", "kb.sanitizer", str(file), *arguments]
     done = subprocess.run(command, env=env, stdout=subprocess.PIPE, text=True, check=False)
-    if done.returncode > 1 or not done.stdout.strip():
-        raise click.ClickException(f"{file} did not run to its end, so nothing is said of its kernels")
+    if done.returncode not in (0, 1) or not done.stdout.strip():
+        raise click.ClickException(f"{file} could not be run: nothing is said of its kernels")
     *printed, last = done.stdout.splitlines()
-    _tell(json.loads(last), printed, style)
-    sys.exit(done.returncode)
+    found = json.loads(last)
+    _tell(found, printed, style)
+    if not found["ended"]:
+        click.echo(f"{file} did not run to its end: what comes after is not known", err=True)
+    sys.exit(done.returncode if found["launches"] else 2)
 
 
 def _tell(found: dict[str, Any], printed: Sequence[str], style: str) -> None:

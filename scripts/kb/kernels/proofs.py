@@ -164,7 +164,7 @@ def _prove(trial: Trial, proof: Proof, *, is_first: bool) -> None:
 
 def _watched(trial: Trial, proof: Proof) -> Outcome:
     """The run that counts, under the sanitizer, with poisoned and guarded outputs."""
-    with sanitized() as watched, poisoned() as made:
+    with sanitized(keep=True) as watched, poisoned() as made:
         ours = trial.evaluate(launches=watched.launches)
     for said in (*map(str, watched.findings), *made.overwritten()):
         proof.fail(f"{trial}: {said}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 
@@ -15,11 +16,14 @@ def main(file: str, *arguments: str) -> int:
         os.execve(sys.executable, [sys.executable, "-P", "-m", "kb.sanitizer", file, *arguments], _interpreting())
     from kb.sanitizer.script import run_file
 
-    watched = run_file(Path(file).resolve(), arguments)
+    watched, error = run_file(Path(file).resolve(), arguments)
+    if error:
+        traceback.print_exception(error)
     found = [asdict(finding) | {"text": str(finding)} for finding in watched.findings]
     kernels = sorted({launch.kernel for launch in watched.launches})
-    print(json.dumps({"findings": found, "launches": len(watched.launches), "kernels": kernels}))
-    return 1 if found else 0
+    said = {"findings": found, "launches": len(watched.launches), "kernels": kernels, "ended": not error}
+    print(json.dumps(said))
+    return 1 if found or error else 0
 
 
 def _interpreting() -> dict[str, str]:

@@ -12,6 +12,8 @@ import torch
 GUARD = 16384
 """Elements before and after each allocation: more than a tile, so that a missing mask stays inside. A multiple of 16."""
 
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
+
 
 @dataclass
 class Allocations:
@@ -33,22 +35,22 @@ def poisoned() -> Iterator[Allocations]:
     """While this is open, `torch.empty`, `empty_like` and `Tensor.new_empty` give guarded, poisoned tensors."""
     made = Allocations()
     stock = (torch.empty, torch.empty_like, torch.Tensor.new_empty)
-    torch.empty = _empty(made)
-    torch.empty_like = _empty_like(made)
-    torch.Tensor.new_empty = _new_empty(made)
+    torch.empty, torch.empty_like, torch.Tensor.new_empty = (_instead_of(function, made) for function in stock)
     try:
         yield made
     finally:
         torch.empty, torch.empty_like, torch.Tensor.new_empty = stock
 
 
-def _guarded(made: Allocations, shape: tuple[int, ...], dtype: torch.dtype) -> torch.Tensor:
-    count = 1
-    for size in shape:
-        count *= size
-    whole = torch.full((count + 2 * GUARD,), _poison(dtype), dtype=dtype)
+def _guarded(made: Allocations, plain: torch.Tensor) -> torch.Tensor:
+    """A tensor of the same shape, strides and dtype in the middle of a longer one; as it is where there is no poison."""
+    if not plain.numel() or not (plain.is_floating_point() or plain.dtype in _INTEGERS):
+        return plain
+    count = 1 + sum((n - 1) * s for n, s in zip(plain.shape, plain.stride(), strict=True))
+    whole = torch.full((count + 2 * GUARD,), _poison(plain.dtype), dtype=plain.dtype)
     made.guarded.append((whole, count))
-    return whole[GUARD : GUARD + count].view(shape)
+    inside = whole.as_strided(plain.shape, plain.stride(), GUARD)
+    return inside.requires_grad_(plain.requires_grad)
 
 
 def _poison(dtype: torch.dtype) -> Any:
@@ -60,24 +62,10 @@ def _is_whole(whole: torch.Tensor, count: int) -> bool:
     return bool(bands.isnan().all()) if bands.is_floating_point() else bool((bands == _poison(bands.dtype)).all())
 
 
-def _empty(made: Allocations) -> Callable[..., torch.Tensor]:
-    def empty(*size: Any, dtype: torch.dtype | None = None, device: Any = None, **_: Any) -> torch.Tensor:
-        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else tuple(size)
-        return _guarded(made, shape, dtype or torch.get_default_dtype())
+def _instead_of(stock: Callable[..., torch.Tensor], made: Allocations) -> Callable[..., torch.Tensor]:
+    """An allocation as it was asked for, but guarded and poisoned."""
 
-    return empty
+    def allocate(*args: Any, **kwargs: Any) -> torch.Tensor:
+        return _guarded(made, stock(*args, **kwargs))
 
-
-def _empty_like(made: Allocations) -> Callable[..., torch.Tensor]:
-    def empty_like(like: torch.Tensor, *, dtype: torch.dtype | None = None, **_: Any) -> torch.Tensor:
-        return _guarded(made, tuple(like.shape), dtype or like.dtype)
-
-    return empty_like
-
-
-def _new_empty(made: Allocations) -> Callable[..., torch.Tensor]:
-    def new_empty(self: torch.Tensor, *size: Any, dtype: torch.dtype | None = None, **_: Any) -> torch.Tensor:
-        shape = tuple(size[0]) if len(size) == 1 and not isinstance(size[0], int) else tuple(size)
-        return _guarded(made, shape, dtype or self.dtype)
-
-    return new_empty
+    return allocate

@@ -40,13 +40,20 @@ class Launch:
         self.regions = regions(self.arguments)
         self._order = Order()
         self._now = 0
+        self._bytes: tuple[int, int] | None = None
 
     @property
     def flops(self) -> int:
         return sum(self.operations.values())
 
+    def close(self) -> None:
+        """Forget what is known of each element; keep findings and sums."""
+        self._bytes, self.regions = self.unique_bytes(), []
+
     def unique_bytes(self) -> tuple[int, int]:
         """Bytes read and written, each counted once."""
+        if self._bytes:
+            return self._bytes
         touched = [region.bytes_touched() for region in self.regions]
         return sum(r for r, _ in touched), sum(w for _, w in touched)
 

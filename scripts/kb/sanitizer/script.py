@@ -54,6 +54,8 @@ class OnCPU(TorchFunctionMode):  # type: ignore[misc]
     ) -> Any:
         if function is torch.Tensor.cuda:
             return args[0]
+        if function is torch.device:
+            return function(*args, **(kwargs or {}))
         at_home = [_home(a) for a in args]
         return function(*at_home, **{name: _home(value) for name, value in (kwargs or {}).items()})
 
@@ -63,17 +65,23 @@ def _home(value: Any) -> Any:
     return torch.device("cpu") if is_cuda else value
 
 
-def run_file(file: Path, arguments: Sequence[str] = ()) -> Watched:
+def run_file(file: Path, arguments: Sequence[str] = ()) -> tuple[Watched, BaseException | None]:
     """Run a script as `python FILE` would, with every launch of it under watch. Benchmarks in it are left out.
 
-    A file of the catalogue, which has a SPEC, has its cases run, forward and backward. Raises what the script raises.
+    A file of the catalogue, which has a SPEC, has its cases run, forward and backward. What the script raises is given
+    back: a fault found before it may be the reason.
     """
     triton.runtime.driver.set_active(Interpreter())
     with sanitized() as watched, _as_main(file, arguments), OnCPU(), _without_benchmarks():
-        made = runpy.run_path(str(file), run_name="__main__")
-        if "SPEC" in made:
-            _run_cases(made["SPEC"])
-    return watched
+        try:
+            made = runpy.run_path(str(file), run_name="__main__")
+            if "SPEC" in made:
+                _run_cases(made["SPEC"])
+        except SystemExit as ended:
+            return watched, ended if ended.code else None
+        except Exception as error:
+            return watched, error
+    return watched, None
 
 
 def _run_cases(spec: Any) -> None:
@@ -107,6 +115,7 @@ def _without_benchmarks() -> Iterator[None]:
         for owner, name, made in (
             (triton.testing, "do_bench", once),
             (triton.testing.Mark, "run", lambda *_, **__: None),
+            (torch.cuda, "synchronize", lambda *_: None),
         ):
             undo.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, made)

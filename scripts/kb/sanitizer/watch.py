@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+import torch
 import triton.language as tl
 import triton.runtime.interpreter as interp
 
@@ -29,17 +31,28 @@ class Watched:
     """The launches of a stretch of code, in order."""
 
     launches: list[Launch] = field(default_factory=list)
+    also: tuple[Argument, ...] = ()
+    keep: bool = False
 
     @property
     def findings(self) -> list[Finding]:
-        """All that was wrong, each line once."""
-        return list(dict.fromkeys(f for launch in self.launches for f in launch.findings.values()))
+        """All that was wrong: of each line and rule what showed first."""
+        found = [f for launch in self.launches for f in launch.findings.values()]
+        return list({(f.rule, f.path, f.line): f for f in reversed(found)}.values())[::-1]
+
+    def begin(self, launch: Launch) -> None:
+        """Watch another launch. The one before needs what it knows of each element no longer."""
+        if self.launches and not self.keep:
+            self.launches[-1].close()
+        self.launches.append(launch)
 
 
 @contextmanager
-def sanitized(*, overflow: bool = True) -> Iterator[Watched]:
+def sanitized(*, overflow: bool = True, also: Iterable[torch.Tensor] = (), keep: bool = False) -> Iterator[Watched]:
     """Watch every launch inside: its findings, bytes and operations.
 
+    `also` are tensors that kernels reach through addresses and not through an argument; `overflow=False` is for
+    arithmetic that is meant to wrap; `keep` holds on to what each launch knows of each element.
     A lane that leaves the memory of its launch is reported and switched off, so the run goes on. Needs a process that
     began with TRITON_INTERPRET=1; raises RuntimeError elsewhere, where nothing could be seen.
     """
@@ -48,8 +61,10 @@ def sanitized(*, overflow: bool = True) -> Iterator[Watched]:
             "the sanitizer works in Triton's interpreter: set TRITON_INTERPRET=1 before importing triton"
         )
     repair.install()
-    watched = Watched()
+    watched = Watched(also=tuple(Argument(f"also[{i}]", t) for i, t in enumerate(also)), keep=keep)
     with ExitStack() as undo:
+        undo.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore", RuntimeWarning)  # numpy's, of the NaN and infinities in masked lanes
         for owner, name, made in _patches(watched, overflow):
             undo.callback(setattr, owner, name, getattr(owner, name))
             setattr(owner, name, made)
@@ -83,7 +98,7 @@ def _begin(watched: Watched, stock: Callable[..., Any]) -> Callable[..., Any]:
         host_args, host_kwargs = stock(self, args, kwargs)
         named = inspect.getcallargs(self.fn, *host_args, **host_kwargs)
         arguments = tuple(Argument(name, t) for name, value in named.items() for t in tensors(value))
-        watched.launches.append(Launch(self.fn.__name__, arguments))
+        watched.begin(Launch(self.fn.__name__, arguments + watched.also))
         return host_args, host_kwargs
 
     return begin
