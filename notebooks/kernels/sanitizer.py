@@ -330,9 +330,12 @@ claim(
 
 
 # %%
+END = 2  # programs that run, of all
+
+
 def overflows(n):
     """What the sanitizer says of the last programs of a launch over n bytes."""
-    with sanitized() as watched, end_of_grid(2):
+    with sanitized() as watched, end_of_grid(END):
         clean.in_place[(triton.cdiv(n, 4096),)](torch.empty(n, dtype=torch.int8), n, BLOCK=4096)
     return [f"program {f.program}: {f.said}" for f in watched.findings if f.rule == "int32-overflow"]
 
@@ -352,7 +355,7 @@ claim(
     control=2**31 - 4096,
     elements=LARGE,
     programs=triton.cdiv(LARGE, 4096),
-    ran=2,
+    ran=END,
 )
 
 # %% [markdown]
