@@ -157,6 +157,10 @@ SPEC = Spec(
         Case({"batch": 1, "heads": 1, "N": 40, "D": 16, "causal": True, "scale": 0.0}, "all scores equal"),
         Case({"batch": 1, "heads": 1, "N": 70, "D": 32, "causal": False, "scale": 2.0}, "peaked rows"),
     ),
+    huge=(
+        Case({"batch": 1, "heads": 2020, "N": 8320, "D": 128, "causal": False}),
+        Case({"batch": 2020, "heads": 1, "N": 8320, "D": 128, "causal": False}),
+    ),
     tuned=Case({"batch": 4, "heads": 16, "N": 8192, "D": 128, "causal": True}),
     timed=tuple(
         Case({"batch": 4, "heads": 16, "N": n, "D": 128, "causal": True}) for n in (512, 1024, 2048, 4096, 16384)

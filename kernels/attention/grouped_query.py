@@ -101,6 +101,10 @@ SPEC = Spec(
             "scores in the hundreds",
         ),
     ),
+    huge=(
+        Case({"batch": 1, "heads": 1028, "groups": 1028, "N": 16384, "D": 128, "causal": False}),
+        Case({"batch": 1028, "heads": 1, "groups": 1, "N": 16384, "D": 128, "causal": False}),
+    ),
     tuned=Case({"batch": 4, "heads": 32, "groups": 8, "N": 8192, "D": 128, "causal": True}),
     timed=tuple(
         Case({"batch": 4, "heads": 32, "groups": 8, "N": n, "D": 128, "causal": True}) for n in (512, 1024, 2048, 4096)

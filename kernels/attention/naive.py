@@ -105,6 +105,10 @@ SPEC = Spec(
         Case({"batch": 2, "heads": 1, "N": 33, "D": 64, "causal": False}, "one key past a tile"),
         Case({"batch": 1, "heads": 1, "N": 66, "D": 16, "causal": True, "scale": 10.0}, "scores in the hundreds"),
     ),
+    huge=(
+        Case({"batch": 1, "heads": 33000, "N": 256, "D": 16, "causal": False}),
+        Case({"batch": 33000, "heads": 1, "N": 256, "D": 16, "causal": False}),
+    ),
     tuned=Case({"batch": 4, "heads": 16, "N": 8192, "D": 128, "causal": True}),
     timed=tuple(Case({"batch": 4, "heads": 16, "N": n, "D": 128, "causal": True}) for n in (512, 1024, 2048, 4096)),
     bytes_moved=bytes_moved,

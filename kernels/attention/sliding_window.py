@@ -93,9 +93,13 @@ SPEC = Spec(
         Case({"batch": 1, "heads": 1, "N": 512, "D": 16, "window": 192}),
         Case({"batch": 1, "heads": 2, "N": 203, "D": 32, "window": 50}, "odd sizes"),
         Case({"batch": 1, "heads": 1, "N": 150, "D": 16, "window": 1}, "each key sees itself only"),
-        Case({"batch": 2, "heads": 1, "N": 70, "D": 64, "window": 1000}, "a window beyond the text"),
+        Case({"batch": 2, "heads": 2, "N": 70, "D": 64, "window": 1000}, "a window beyond the text"),
         Case({"batch": 1, "heads": 1, "N": 1, "D": 16, "window": 4}, "one token"),
         Case({"batch": 1, "heads": 1, "N": 130, "D": 32, "window": 33, "scale": 10.0}, "scores in the hundreds"),
+    ),
+    huge=(
+        Case({"batch": 1, "heads": 1028, "N": 16384, "D": 128, "window": 256}),
+        Case({"batch": 1028, "heads": 1, "N": 16384, "D": 128, "window": 256}),
     ),
     tuned=Case({"batch": 4, "heads": 16, "N": 32768, "D": 128, "window": 4096}),
     timed=tuple(

@@ -128,6 +128,11 @@ SPEC = Spec(
         Case({"batch": 1, "heads": 1, "kv_heads": 1, "N": 1, "D": 16}, "one key"),
         Case({"batch": 1, "heads": 4, "kv_heads": 1, "N": 700, "D": 64, "scale": 100.0}, "scores in the hundreds"),
     ),
+    huge=(
+        Case({"batch": 1, "heads": 2052, "kv_heads": 2052, "N": 8192, "D": 128}),
+        Case({"batch": 2052, "heads": 1, "kv_heads": 1, "N": 8192, "D": 128}),
+        Case({"batch": 2052, "heads": 1024, "kv_heads": 1, "N": 4096, "D": 128}),
+    ),
     tuned=Case({"batch": 32, "heads": 64, "kv_heads": 8, "N": 8192, "D": 128}),
     timed=(
         Case({"batch": 1, "heads": 64, "kv_heads": 8, "N": 1024, "D": 128}),

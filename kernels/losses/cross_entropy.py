@@ -131,6 +131,7 @@ SPEC = Spec(
         Case({"rows": 3, "cols": 9000, **PLAIN, "barred": 5000}, "a whole tile of −∞"),
         Case({"rows": 6, "cols": 300, "smoothing": 0.1, "z": 0.0, "mean": 1e4}, "all logits near 10⁴"),
         Case({"rows": 4, "cols": 1000, **PLAIN, "scale": 1e4}, "logits of ±10⁴"),
+        Case({"rows": 1, "cols": 50, **PLAIN, "ignored": 1}, "one row, ignored"),
     ),
     huge=Case({"rows": 2**14 + 5, "cols": 2**17 + 8, **PLAIN}),
     tuned=Case({"rows": 4096, "cols": 128256, **PLAIN}),

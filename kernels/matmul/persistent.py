@@ -80,6 +80,7 @@ SPEC = Spec(
         Case({"M": 1, "N": 300, "K": 33, "programs": 1}, "one row, one program"),
         Case({"M": 130, "N": 70, "K": 129, "programs": 2, "transposed": True}, "B lies by columns"),
     ),
+    huge=Case({"M": 2**15 + 8, "N": 2**16 + 72, "K": 64, "programs": 2**17}),
     tuned=Case({"M": 8192, "N": 8192, "K": 8192, "programs": 132}),
     bytes_moved=lambda case, itemsize: (
         (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize

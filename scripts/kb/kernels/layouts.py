@@ -25,18 +25,9 @@ def transposed(x: torch.Tensor) -> torch.Tensor:
     return x.detach().mT.contiguous().mT if x.dim() > 1 else x
 
 
-def far(x: torch.Tensor) -> torch.Tensor:
-    """The first and the last row 2³¹ elements apart; memory between them is reserved and never touched."""
-    return _apart(x, 0)
-
-
-def far_columns(x: torch.Tensor) -> torch.Tensor:
-    """The same of the first and the last column."""
-    return _apart(x, x.dim() - 1)
-
-
-def _apart(x: torch.Tensor, dim: int) -> torch.Tensor:
-    if x.dim() < 2 or x.shape[dim] < 2:
+def far(x: torch.Tensor, dim: int) -> torch.Tensor:
+    """The first and the last along a dimension 2³¹ elements apart; memory between them is reserved and never touched."""
+    if x.dim() < 2 or dim >= x.dim() or x.shape[dim] < 2:
         return x
     step = -(-FAR // (x.shape[dim] - 1))
     rest = x.movedim(dim, 0)[0].contiguous()

@@ -15,6 +15,7 @@ import math
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
@@ -112,11 +113,11 @@ def steps(spec: Spec, proof: Proof) -> Iterator[None]:
             except Exception as error:
                 proof.fail(f"{case} in {name}: {type(error).__name__}: {str(error)[:300]}")
             yield
-    if spec.huge:
+    for case in spec.huge if isinstance(spec.huge, tuple) else (spec.huge,):
         try:
-            _huge(spec, spec.huge, proof)
+            _huge(spec, case, proof)
         except Exception as error:
-            proof.fail(f"{spec.huge} in bfloat16: {type(error).__name__}: {str(error)[:300]}")
+            proof.fail(f"{case} in bfloat16: {type(error).__name__}: {str(error)[:300]}")
         yield
 
 
@@ -189,7 +190,8 @@ def _layouts(trial: Trial, ours: Outcome, proof: Proof) -> None:
         ("transposed inputs", layouts.transposed),
     ]
     if trial.dtype.itemsize == 2:
-        tried += [("rows 2³¹ elements apart", layouts.far), ("columns 2³¹ elements apart", layouts.far_columns)]
+        dims = max(t.dim() for t in trial.inputs)
+        tried += [(f"dimension {d} of inputs over 2³¹ elements", partial(layouts.far, dim=d)) for d in range(dims)]
     for said, layout in tried:
         with sanitized() as watched:
             again = trial.evaluate(layout, watched.launches)

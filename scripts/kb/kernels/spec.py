@@ -77,8 +77,9 @@ class Spec:
     """When PyTorch's own is the better choice, and why, in a sentence or two."""
     exercises: tuple[str, ...] = ()
     """What a reader could change next, each with something to observe."""
-    huge: Case | None = None
-    """A problem whose offsets pass 2³¹ elements: its last programs run on a CPU, in memory that is only reserved."""
+    huge: Case | tuple[Case, ...] = ()
+    """Problems whose offsets pass 2³¹ elements, by one stride or another: their last programs run on a CPU, in memory
+    that is only reserved."""
     timed: tuple[Case, ...] = ()
     """Further sizes for the benchmark and the roofline, besides the tuned one."""
     sources: tuple[str, ...] = ()
