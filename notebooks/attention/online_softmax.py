@@ -331,7 +331,7 @@ def summary(build):
 
 
 small = [(32, 32, architecture) for architecture in (60, 70, 75, 80, 90)]
-compiled = compile_all([*small, (64, 32, 60), (128, 64, 60)])
+compiled = compile_all([*small, (64, 32, 60), (128, 64, 60), (128, 64, 90)])
 builds = {job: summary(build) for job, build in compiled.items()}
 for (queries, keys, architecture), b in builds.items():
     predicted = 2 * 128 * (queries + keys) / 1024
