@@ -29,6 +29,8 @@ TIMERS = tuple(f"scripts/kb/kernels/bench/{name}.py" for name in ("gpu", "timing
 Times need a GPU to be had again, so nothing that cannot change them may make them stale."""
 _TELLING_TAGS = {"skip-execution", "raises-exception", "volatile"}
 """Tags of cells that decide what is run or kept; any other is for readers."""
+_IMPORTERS = ("import_module", "__import__")
+"""Functions that import what they are told in a string."""
 _DOC_READERS = ("__doc__", "getdoc", "getsource", "help")
 """Names through which code reads docstrings."""
 _SILENT = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
@@ -159,7 +161,9 @@ class _Module:
     @cached_property
     def imported(self) -> frozenset[str]:
         """Names of modules that this one imports anywhere, in conditions and functions too."""
-        names = (name for node in _running(self._tree or ast.Module([], [])) for name in self._names(node))
+        calls = any(name in self._text for name in _IMPORTERS)  # most files have none, and only statements to look at
+        nodes = _running(self._tree or ast.Module([], []), expressions=calls)
+        names = (name for node in nodes for name in self._names(node))
         return frozenset(name for name in names if name)
 
     @cached_property
@@ -180,7 +184,7 @@ class _Module:
             case ast.Call(
                 func=ast.Name(id=called) | ast.Attribute(attr=called), args=[ast.Constant(value=str(name)), *_]
             ):
-                if called in ("import_module", "__import__"):
+                if called in _IMPORTERS:
                     yield name
 
     def _absolute(self, node: ast.ImportFrom) -> str:
@@ -229,14 +233,21 @@ def _is_quiet(code: str) -> bool:
     return [token.string for token in tokens if token.type not in silent][-1:] == [";"]
 
 
-def _running(tree: ast.AST) -> Iterator[ast.AST]:
-    """Every node of a tree that may run: all but what is `if TYPE_CHECKING`."""
+def _running(tree: ast.AST, *, expressions: bool) -> Iterator[ast.AST]:
+    """Every node of a tree that may run: all but what is `if TYPE_CHECKING`. Statements only, if that is enough."""
+    children = ast.iter_child_nodes if expressions else _statements
     todo = [tree]
     for node in todo:
         yield node
-        todo += (
-            node.orelse if isinstance(node, ast.If) and _is_for_type_checkers(node.test) else ast.iter_child_nodes(node)
-        )
+        todo += node.orelse if isinstance(node, ast.If) and _is_for_type_checkers(node.test) else children(node)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """The statements directly inside a statement, and what they are grouped by."""
+    for field in ("body", "handlers", "cases", "orelse", "finalbody"):
+        inside = getattr(node, field, None)
+        if isinstance(inside, list):
+            yield from inside
 
 
 def _is_for_type_checkers(test: ast.expr) -> bool:
@@ -266,8 +277,12 @@ def _dump(tree: ast.Module, keeps_docs: bool, *, is_notebook: bool = False) -> s
 
 def _node(node: object, keeps_docs: bool) -> str:
     if isinstance(node, ast.AST):
-        fields = ((name, _body(node, name, value, keeps_docs)) for name, value in ast.iter_fields(node))
-        said = (f"{n}={_node(v, keeps_docs)}" for n, v in fields if n not in _SILENT and v not in (None, []))
+        said = []
+        for name in node._fields:  # a loop, since this is where checking spends its time
+            value = getattr(node, name, None)
+            value = _body(node, name, value, keeps_docs) if name == "body" else value
+            if value is not None and value != [] and name not in _SILENT:
+                said.append(f"{name}={_node(value, keeps_docs)}")
         return f"{type(node).__name__}({','.join(said)})"
     if isinstance(node, list):
         return f"[{','.join(_node(item, keeps_docs) for item in node)}]"
