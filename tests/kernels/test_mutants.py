@@ -66,7 +66,7 @@ def test_each_mutant_differs_in_one_place_of_a_kernel() -> None:
     source = DOUBLE.replace("CASES", "").replace("    HUGE\n", "")
     made = mutants(source)
 
-    assert len({m.source for m in made}) == len(made) > 8
+    assert len({m.source for m in made}) == len(made) >= 7
     assert {m.kind for m in made} == {"comparison", "factor", "term", "mask", "width", "constant"}
     whole = ast.parse(source).body
     for mutant in made:
@@ -75,7 +75,7 @@ def test_each_mutant_differs_in_one_place_of_a_kernel() -> None:
 
 
 def test_the_drawing_is_the_same_every_time_and_has_all_kinds() -> None:
-    source = (ROOT / "kernels/attention/flash_forward.py").read_text(encoding="utf-8")
+    source = (ROOT / "kernels/reductions/softmax.py").read_text(encoding="utf-8")
     few = mutants(source, 10)
 
     assert few == mutants(source, 10)
