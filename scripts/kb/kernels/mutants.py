@@ -100,7 +100,7 @@ def _holds(node: ast.AST, load: ast.AST, names: set[str]) -> bool:
 def _nodes(node: ast.AST, path: tuple[tuple[str, int | None], ...]) -> Iterator[tuple[Any, ast.AST]]:
     """Every expression and loop of a function's body, with the way to it."""
     for name, value in ast.iter_fields(node):
-        if name in ("decorator_list", "args", "returns"):
+        if isinstance(node, ast.FunctionDef) and name != "body":
             continue
         children = enumerate(value) if isinstance(value, list) else [(None, value)]
         for index, child in children:
