@@ -94,6 +94,7 @@ SPEC = Spec(
         Case({"batch": 1, "M": 1, "N": 1, "K": 1}, "one element"),
         Case({"batch": 5, "M": 1, "N": 1, "K": 130}, "inner products"),
         Case({"batch": 2, "M": 130, "N": 40, "K": 1}, "outer products"),
+        Case({"batch": 1, "M": 1200, "N": 200, "K": 16}, "a second group of tile rows, in part"),
         Case({"batch": 2, "M": 40, "N": 70, "K": 129, "transposed": True}, "B lies by columns"),
     ),
     huge=Case({"batch": 2**15, "M": 264, "N": 264, "K": 32}),

@@ -79,6 +79,7 @@ SPEC = Spec(
         Case({"M": 200, "N": 150, "K": 100}, "odd sizes, several tiles"),
         Case({"M": 1, "N": 1, "K": 1}, "one element"),
         Case({"M": 1, "N": 300, "K": 33}, "one row"),
+        Case({"M": 1200, "N": 200, "K": 16}, "a second group of tile rows, in part"),
         Case({"M": 130, "N": 70, "K": 129, "transposed": True}, "B lies by columns"),
     ),
     huge=Case({"M": 2**15 + 8, "N": 2**16 + 72, "K": 64}),
