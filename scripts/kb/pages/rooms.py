@@ -11,7 +11,7 @@ from kb.components import inline, table
 from kb.evidence.verdicts import Evidence
 from kb.model import Kind, Note, Notebook, Verdict
 from kb.pages import path
-from kb.pages.kernels import catalogue
+from kb.pages.kernels.catalogue import catalogue
 from kb.pages.page import Page, heading, section
 from kb.read import ROOMS
 from kb.typeset import counted, esc

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from kb.evidence.verdicts import Evidence
-from kb.pages.kernels.catalogue import catalogue
 from kb.pages.kernels.known import everything
 from kb.pages.kernels.page import page
 from kb.pages.mentions import backlinks
 from kb.pages.page import Page
 
-__all__ = ["catalogue", "everything", "render"]
+__all__ = ["everything", "render"]
 
 
 def render(evidence: Evidence) -> list[Page]:
