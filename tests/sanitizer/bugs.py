@@ -179,16 +179,25 @@ def assertion(y_ptr, x_ptr, n, BLOCK: tl.constexpr):
     tl.store(y_ptr + o, b, mask=o < n)
 
 
+def _apart(x):
+    """The same numbers with room around them: what strays from a tensor must not happen to land in another."""
+    room = torch.zeros(x.numel() + 2 * 4096, dtype=x.dtype)
+    room[4096 : 4096 + x.numel()] = x.reshape(-1)
+    return room[4096 : 4096 + x.numel()].view(x.shape)
+
+
 def _vectors(kernel, inputs=N, outputs=N, programs=2):
-    return lambda: kernel[(programs,)](torch.zeros(outputs), torch.rand(inputs), N, BLOCK=BLOCK)
+    return lambda: kernel[(programs,)](_apart(torch.zeros(outputs)), _apart(torch.rand(inputs)), N, BLOCK=BLOCK)
 
 
 def _matrix(kernel, x):
-    return lambda: kernel[(x.shape[0],)](torch.zeros(x.shape), x, *x.shape, x.stride(0), BLOCK=64)
+    return lambda: kernel[(x.shape[0],)](_apart(torch.zeros(x.shape)), x, *x.shape, x.stride(0), BLOCK=64)
 
 
 def _indexed(kernel, index, outputs=N):
-    return lambda: kernel[(1,)](torch.zeros(outputs), torch.rand(50), torch.tensor(index), len(index), BLOCK=BLOCK)
+    return lambda: kernel[(1,)](
+        _apart(torch.zeros(outputs)), _apart(torch.rand(50)), torch.tensor(index), len(index), BLOCK=BLOCK
+    )
 
 
 def _flagged(kernel):
@@ -206,8 +215,8 @@ BUGS = {
         one_too_many: _vectors(one_too_many),
         before_the_beginning: _vectors(before_the_beginning),
         mask_of_the_wrong_size: _vectors(mask_of_the_wrong_size),
-        stride_taken_for_one: _matrix(stride_taken_for_one, torch.rand(6, 80)[:, ::2]),
-        rows_and_columns_swapped: _matrix(rows_and_columns_swapped, torch.rand(6, 40)),
+        stride_taken_for_one: _matrix(stride_taken_for_one, _apart(torch.rand(6, 80))[:, ::2]),
+        rows_and_columns_swapped: _matrix(rows_and_columns_swapped, _apart(torch.rand(6, 40))),
         gather_past_the_table: _indexed(gather_past_the_table, [3, 49, 50, 7]),
         minus_one_as_an_index: _indexed(minus_one_as_an_index, list(range(40))),
         loop_runs_past_the_end: _vectors(loop_runs_past_the_end, programs=1),
