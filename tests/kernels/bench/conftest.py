@@ -1,0 +1,22 @@
+"""What the tests of benchmarks share. Nothing heavy is imported before a test wants it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import Write
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    pytest.importorskip("torch").set_num_threads(1)
+
+
+@pytest.fixture
+def garden_with_kernel(write: Write) -> Path:
+    from tests.kernels.bench.known import KERNEL, NAME
+
+    timers = {f"scripts/kb/kernels/bench/{name}.py": "X = 1\n" for name in ("gpu", "timing", "trial")}
+    return write({NAME: KERNEL, **timers})
