@@ -11,17 +11,17 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("triton")
-from kb.evidence.receipts import write as write_receipt  # noqa: E402
-from kb.kernels.bench.plan import Group  # noqa: E402
-from kb.kernels.bench.record import Records  # noqa: E402
-from kb.kernels.bench.roofline import Roofs  # noqa: E402
-from kb.kernels.bench.supervise import Ended  # noqa: E402
-from kb.kernels.bench.timing import NotCapturable  # noqa: E402
-from kb.kernels.bench.trial import trial  # noqa: E402
-from kb.kernels.proofs import load_spec  # noqa: E402
-from kb.kernels.spec import Case, Spec  # noqa: E402
-from kb.load import load  # noqa: E402
-from kb.sanitizer import install  # noqa: E402
+from kb.evidence.receipts import write as write_receipt
+from kb.kernels.bench.plan import Group
+from kb.kernels.bench.record import Records
+from kb.kernels.bench.roofline import Roofs
+from kb.kernels.bench.supervise import Ended
+from kb.kernels.bench.timing import NotCapturable
+from kb.kernels.bench.trial import trial
+from kb.kernels.proofs import load_spec
+from kb.kernels.spec import Case, Spec
+from kb.load import load
+from kb.sanitizer import install
 
 install()
 SOFTMAX, MATMUL = "kernels/reductions/softmax.py", "kernels/matmul/tiled.py"

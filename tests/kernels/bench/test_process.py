@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("triton")
-from kb.kernels.bench import worker  # noqa: E402
-from kb.kernels.bench.plan import jobs  # noqa: E402
-from kb.kernels.bench.roofline import Roofs  # noqa: E402
-from kb.kernels.bench.supervise import CannotStart, Ended, OutOfTime, Started, Worker, supervise  # noqa: E402
-from tests.kernels.bench.known import FACTS, KnownMachine  # noqa: E402
+from kb.kernels.bench import worker
+from kb.kernels.bench.plan import jobs
+from kb.kernels.bench.roofline import Roofs
+from kb.kernels.bench.supervise import CannotStart, Ended, OutOfTime, Started, Worker, supervise
+from tests.kernels.bench.known import FACTS, KnownMachine
 
 
 def test_tuned_sizes_of_all_kernels_come_before_further_sizes_and_ours_before_rivals() -> None:

@@ -6,10 +6,10 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("triton")
-from kb.kernels.bench.roofline import Cost, attainable_us, refusal, share  # noqa: E402
-from kb.kernels.bench.timing import SMALL_US, Timing, measure, quantile  # noqa: E402
-from kb.kernels.bench.trial import how_many  # noqa: E402
-from tests.kernels.bench.known import ROOFS, KnownClock  # noqa: E402
+from kb.kernels.bench.roofline import Cost, attainable_us, refusal, share
+from kb.kernels.bench.timing import SMALL_US, Timing, measure, quantile
+from kb.kernels.bench.trial import how_many
+from tests.kernels.bench.known import ROOFS, KnownClock
 
 
 class Call:
