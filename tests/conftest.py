@@ -15,6 +15,8 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 ROOT = Path(__file__).parents[1]
 GARDEN = Path(__file__).parent / "garden"
+KERNELS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "kernels").rglob("*.py") if not p.name.startswith("_"))
+"""The catalogue."""
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ the time that each one takes.
 What is surprising is how little of it is written here.
 Triton shares the block among the threads by itself, and it dares to use wide loads because it compiles one variant for
 an `N` divisible by 16, where no mask can cut a vector, and another for the rest: the same kernel for an `N` of
-2²⁸ - 1 loads 32 times two bytes a thread and takes 166 registers instead of 24.
+2²⁸ - 1 loads bfloat16 two bytes at a time.
 """
 
 import torch

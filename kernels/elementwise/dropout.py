@@ -8,11 +8,10 @@ stays.
 The random number of an element is a function of its index and a seed, `tl.randint4x`: no state, no order, so a program
 anywhere at any time draws the same number again.
 The backward pass is therefore the forward pass applied to the gradient, and keeps a seed where it would keep a mask.
-What is surprising is that chance is dearer than memory. A draw is ten rounds of multiplying, and one for each element
-compiles to 58 instructions an element on sm_90: expect them to take longer than the four bytes that bfloat16 moves.
+What is surprising is that chance may be dearer than memory: a draw is ten rounds of multiplying, for an element of which
+bfloat16 moves four bytes.
 But a draw is 128 bits, and a decision needs few of them.
-Here a draw serves eight elements with 16 bits each, 18 instructions an element; the price is a $p$ rounded to a
-multiple of 2⁻¹⁶.
+Here a draw serves eight elements with 16 bits each; the price is a $p$ rounded to a multiple of 2⁻¹⁶.
 """
 
 import functools

@@ -22,7 +22,7 @@ import triton.language as tl
 from triton.tools.tensor_descriptor import TensorDescriptor
 
 from kb.kernels import Budget, Case, Spec
-from kernels.matmul.tiled import grouped
+from kernels.matmul.tiled import bytes_moved, flops, grouped
 
 
 @triton.jit
@@ -93,10 +93,8 @@ SPEC = Spec(
     ),
     huge=Case({"M": 2**15 + 8, "N": 2**16 + 72, "K": 64, "programs": 2**17}),
     tuned=Case({"M": 8192, "N": 8192, "K": 8192, "programs": 132}),
-    bytes_moved=lambda case, itemsize: (
-        (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize
-    ),
-    flops=lambda case: 2 * case["M"] * case["N"] * case["K"],
+    bytes_moved=bytes_moved,
+    flops=flops,
     bound="compute",
     goal=0.95,
     budget=Budget(registers=192, shared_bytes=131_104),

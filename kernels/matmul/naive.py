@@ -16,6 +16,7 @@ import triton
 import triton.language as tl
 
 from kb.kernels import Budget, Case, Spec
+from kernels.matmul.tiled import bytes_moved, flops, inputs
 
 
 @triton.jit
@@ -51,12 +52,6 @@ BN, BK = 256, 16
 """Columns that a program computes, and terms that it adds in one step."""
 
 
-def inputs(case, make):
-    scale = case.sizes.get("scale", 1.0)
-    a, b = make.normal(case["M"], case["K"], scale=scale), make.normal(case["K"], case["N"])
-    return (a, b.T.contiguous().T if case.sizes.get("transposed") else b)
-
-
 SPEC = Spec(
     run=lambda case, a, b: matmul_naive(a, b),
     reference=lambda case, a, b: a @ b,
@@ -71,10 +66,8 @@ SPEC = Spec(
     ),
     huge=Case({"M": 2**15 + 8, "N": 2**16 + 72, "K": 64}),
     tuned=Case({"M": 4096, "N": 4096, "K": 4096}),
-    bytes_moved=lambda case, itemsize: (
-        (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize
-    ),
-    flops=lambda case: 2 * case["M"] * case["N"] * case["K"],
+    bytes_moved=bytes_moved,
+    flops=flops,
     bound="compute",
     goal=0.005,
     budget=Budget(registers=64, shared_bytes=4096),

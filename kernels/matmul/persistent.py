@@ -18,7 +18,7 @@ import triton
 import triton.language as tl
 
 from kb.kernels import Budget, Case, Spec
-from kernels.matmul.tiled import grouped
+from kernels.matmul.tiled import bytes_moved, flops, grouped, inputs
 
 
 @triton.jit
@@ -64,11 +64,6 @@ TILES = {2: (128, 256, 32, 8, 4), 4: (128, 128, 16, 8, 3)}
 """BM, BN, BK, warps and stages by bytes an element. `BK` is small so that sm_86 has the memory for four stages."""
 
 
-def inputs(case, make):
-    a, b = make.normal(case["M"], case["K"]), make.normal(case["K"], case["N"])
-    return (a, b.T.contiguous().T if case.sizes.get("transposed") else b)
-
-
 SPEC = Spec(
     run=lambda case, a, b: matmul_persistent(a, b, case["programs"]),
     reference=lambda case, a, b: a @ b,
@@ -82,10 +77,8 @@ SPEC = Spec(
     ),
     huge=Case({"M": 2**15 + 8, "N": 2**16 + 72, "K": 64, "programs": 2**17}),
     tuned=Case({"M": 8192, "N": 8192, "K": 8192, "programs": 132}),
-    bytes_moved=lambda case, itemsize: (
-        (case["M"] * case["K"] + case["K"] * case["N"] + case["M"] * case["N"]) * itemsize
-    ),
-    flops=lambda case: 2 * case["M"] * case["N"] * case["K"],
+    bytes_moved=bytes_moved,
+    flops=flops,
     bound="compute",
     goal=0.90,
     budget=Budget(registers=184, shared_bytes=131_072),

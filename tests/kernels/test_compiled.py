@@ -12,9 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 pytest.importorskip("triton")
-from tests.conftest import ROOT
-
-KERNELS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "kernels").rglob("*.py") if not p.name.startswith("_"))
+from tests.conftest import KERNELS, ROOT
 
 
 def gate(path: str, tmp_path: Path) -> dict[str, object]:

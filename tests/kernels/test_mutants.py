@@ -14,12 +14,13 @@ pytest.importorskip("triton")
 from kb import sanitizer  # noqa: E402
 from kb.kernels import mutation  # noqa: E402
 from kb.kernels.mutants import Mutant, caught, mutants, report  # noqa: E402
-from tests.conftest import ROOT  # noqa: E402
+from kb.read.mutants import REASONS as REASONS_PATH  # noqa: E402
+from kb.read.mutants import edit  # noqa: E402
+from tests.conftest import KERNELS, ROOT  # noqa: E402
 
 sanitizer.install()
-KERNELS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "kernels").rglob("*.py") if not p.name.startswith("_"))
 RECORD = json.loads((ROOT / mutation.RECORD).read_text(encoding="utf-8"))
-REASONS = yaml.safe_load((ROOT / "kernels/survivors.yml").read_text(encoding="utf-8"))
+REASONS = yaml.safe_load((ROOT / REASONS_PATH).read_text(encoding="utf-8"))
 DOUBLE = """
 import torch, triton
 import triton.language as tl
@@ -49,11 +50,6 @@ SPEC = Spec(
     bound="memory", goal=0.9, budget=Budget(registers=64, shared_bytes=1024),
 )
 """
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 def written(tmp_path: Path, cases: str, huge: str = "") -> Path:
@@ -112,7 +108,7 @@ def test_the_record_is_of_the_kernel_as_it_is_and_survivors_have_a_reason(kernel
 
     assert not mutation.is_stale(ROOT, kernel, RECORD), f"run: kb mutate {kernel}"
     assert held["made"] >= 5
-    assert {f"{s['was']} → {s['now']}" for s in held["survivors"]} == set(reasons)
+    assert {edit(**s) for s in held["survivors"]} == set(reasons)
     assert all(len(reason) > 20 for reason in reasons.values())
 
 
@@ -126,7 +122,7 @@ def test_at_least_nineteen_of_twenty_edits_are_noticed() -> None:
 @pytest.mark.parametrize("kernel", KERNELS)
 def test_an_edit_that_was_noticed_is_noticed_again(kernel: str) -> None:
     """One of each kernel, the first of those drawn: the record is no more than what can be repeated."""
-    survived = {f"{s['was']} → {s['now']}" for s in RECORD[kernel]["survivors"]}
+    survived = {edit(**s) for s in RECORD[kernel]["survivors"]}
     noticed = [m for m in mutants((ROOT / kernel).read_text(encoding="utf-8")) if m.name not in survived]
 
     assert caught(noticed[0])

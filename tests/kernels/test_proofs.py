@@ -12,16 +12,10 @@ from kb import sanitizer  # noqa: E402
 from kb.kernels.measure import FACTOR, Measured  # noqa: E402
 from kb.kernels.proofs import load_spec, prove  # noqa: E402
 from kb.kernels.spec import Case  # noqa: E402
-from tests.conftest import ROOT  # noqa: E402
+from tests.conftest import KERNELS  # noqa: E402
 from tests.kernels import broken  # noqa: E402
 
 sanitizer.install()
-KERNELS = sorted(p.relative_to(ROOT).as_posix() for p in (ROOT / "kernels").rglob("*.py") if not p.name.startswith("_"))
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    torch.set_num_threads(1)
 
 
 @pytest.mark.parametrize("kernel", KERNELS)

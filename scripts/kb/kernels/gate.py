@@ -26,6 +26,7 @@ from triton.backends.nvidia.compiler import get_ptxas
 from triton.runtime.jit import JITFunction
 
 from kb.kernels.inputs import Shapes, cast
+from kb.kernels.measure import blank, evaluate
 from kb.kernels.proofs import load_spec
 from kb.kernels.spec import Spec
 
@@ -114,11 +115,7 @@ def compile_for(spec: Spec, architecture: int) -> dict[str, Any]:
 def _launch(spec: Spec) -> None:
     """Call the wrapper, and its backward, on the tuned case."""
     inputs = cast(spec.inputs(spec.tuned, Shapes()), getattr(torch, spec.tuned_dtype))
-    leaves = [t.detach().requires_grad_(i in spec.differentiable) for i, t in enumerate(inputs)]
-    out = spec.run(spec.tuned, *leaves)
-    first = out[0] if isinstance(out, tuple) else out
-    if spec.differentiable:
-        torch.autograd.grad(first, [leaves[i] for i in spec.differentiable], torch.empty_like(first))
+    evaluate(spec, spec.run, spec.tuned, inputs, cotangents=blank)
 
 
 @contextlib.contextmanager

@@ -19,6 +19,7 @@ FLOOR = 1e-6
 half a unit in the last place of that value, which is what rounding once may cost."""
 Tensors = dict[str, torch.Tensor]
 Layout = Callable[[torch.Tensor], torch.Tensor]
+Cotangents = Callable[[list[torch.Tensor]], list[torch.Tensor]]
 
 
 @dataclass(frozen=True)
@@ -69,11 +70,13 @@ def evaluate(
     layout: Layout = lambda x: x,
     launches: list[Launch] | None = None,
     dtype: torch.dtype | None = None,
+    cotangents: Cotangents | None = None,
 ) -> Outcome:
     """Every output, and the gradient of every differentiable input for fixed random cotangents.
 
-    Cotangents are numbers of `dtype`, the one under test, whatever the outputs are: the truth must be told the same.
-    Inputs and cotangents lie in memory as `layout` puts them; `launches` is filled from outside while this runs.
+    Cotangents are numbers of `dtype`, the one under test, whatever the outputs are: the truth must be told the same;
+    or they are what `cotangents` makes. Inputs and cotangents lie in memory as `layout` puts them; `launches` is filled
+    from outside while this runs.
     """
     launches = launches if launches is not None else []
     leaves = [layout(t).detach().requires_grad_(i in spec.differentiable) for i, t in enumerate(inputs)]
@@ -83,10 +86,15 @@ def evaluate(
     values = {f"output {i}" if len(outputs) > 1 else "output": o.detach() for i, o in enumerate(outputs)}
     if spec.differentiable:
         led = [o for o in outputs if o.requires_grad]
-        cotangents = [layout(c) for c in _cotangents(led, dtype)]
-        gradients = torch.autograd.grad(led, [leaves[i] for i in spec.differentiable], cotangents)
+        pulled = [layout(c) for c in (cotangents(led) if cotangents else _cotangents(led, dtype))]
+        gradients = torch.autograd.grad(led, [leaves[i] for i in spec.differentiable], pulled)
         values |= {f"gradient {i}": g for i, g in zip(spec.differentiable, gradients, strict=True)}
     return Outcome(values, launches[:forward], launches[forward:])
+
+
+def blank(outputs: list[torch.Tensor]) -> list[torch.Tensor]:
+    """Cotangents of which only shape, dtype and device count."""
+    return [torch.empty_like(o) for o in outputs]
 
 
 def compare(

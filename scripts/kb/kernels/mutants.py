@@ -24,6 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from kb.kernels.mutation import digest
+from kb.read import is_jitted
+from kb.read.mutants import edit
 
 MOST = 24
 SECONDS = 60
@@ -45,7 +47,7 @@ class Mutant:
 
     @property
     def name(self) -> str:
-        return f"{self.was} → {self.now}"
+        return edit(was=self.was, now=self.now)
 
 
 def mutants(source: str, most: int = MOST) -> list[Mutant]:
@@ -64,7 +66,7 @@ def mutants(source: str, most: int = MOST) -> list[Mutant]:
 def _every(source: str) -> Iterator[Mutant]:
     tree = ast.parse(source)
     for function in tree.body:
-        if isinstance(function, ast.FunctionDef) and any("jit" in ast.unparse(d) for d in function.decorator_list):
+        if isinstance(function, ast.FunctionDef) and is_jitted(function):
             mixed = _mixed(function)
             for path, node in _nodes(function, ()):
                 for kind, changed in _edits(node, mixed):

@@ -13,7 +13,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-RECORD = "kernels/receipts/mutants.json"
+from kb.read.mutants import RECORD
+
 TIMEOUT_S = 1800
 
 

@@ -206,7 +206,7 @@ def _kernel(path: str, text: str) -> tuple[Kernel | None, list[Problem]]:
         return None, [Problem(Location(path, error.lineno or 1), Rule.KERNEL, f"this is not Python: {error.msg}")]
     doc = ast.get_docstring(tree) or ""
     summary, _, rest = doc.partition("\n\n")
-    jitted = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and _is_jitted(node))
+    jitted = tuple(node.name for node in tree.body if isinstance(node, ast.FunctionDef) and is_jitted(node))
     problems = _complaints_about_kernel(path, tree, doc, jitted)
     summary = " ".join(summary.split())
     title = summary.split(": ")[0].rstrip(".")
@@ -228,7 +228,8 @@ def _complaints_about_kernel(path: str, tree: ast.Module, doc: str, jitted: tupl
     return [Problem(Location(path), Rule.KERNEL, message, hint) for wrong, message, hint in missing if wrong]
 
 
-def _is_jitted(node: ast.FunctionDef) -> bool:
+def is_jitted(node: ast.FunctionDef) -> bool:
+    """Whether a function of a kernel's file runs on the GPU."""
     return any(ast.unparse(decorator).startswith(("triton.jit", "jit")) for decorator in node.decorator_list)
 
 

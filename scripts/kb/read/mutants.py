@@ -31,14 +31,15 @@ def read(root: Path, problems: list[Problem]) -> dict[str, Mutation]:
 def parse(said: dict[str, Any], reasons: dict[str, str]) -> Mutation:
     """The record of one kernel, each survivor with the reason that somebody gave."""
     survivors = (
-        Survivor(s["line"], s["kind"], s["was"], s["now"], " ".join(str(reasons.get(_name(s), "")).split()))
+        Survivor(s["line"], s["kind"], s["was"], s["now"], " ".join(str(reasons.get(edit(**s), "")).split()))
         for s in said["survivors"]
     )
     return Mutation(said["source"], int(said["made"]), int(said["caught"]), tuple(survivors))
 
 
-def _name(survivor: dict[str, Any]) -> str:
-    return f"{survivor['was']} → {survivor['now']}"
+def edit(*, was: str, now: str, **_: Any) -> str:
+    """What an edit is called, where its survival is given a reason."""
+    return f"{was} → {now}"
 
 
 def _mapping(root: Path, path: str, problems: list[Problem]) -> dict[str, Any]:

@@ -9,11 +9,6 @@ import pytest
 from tests.conftest import Write
 
 
-@pytest.fixture(autouse=True)
-def _one_thread() -> None:
-    pytest.importorskip("torch").set_num_threads(1)
-
-
 @pytest.fixture
 def garden_with_kernel(write: Write) -> Path:
     from tests.kernels.bench.known import KERNEL, NAME

@@ -12,6 +12,7 @@ from kb.evidence.verdicts import Evidence, changes
 from kb.kernels.bench.standing import Speed, speeds
 from kb.kernels.mutation import digest
 from kb.model import Kernel, KernelReceipt, Mutation, Verdict
+from kb.read import is_jitted
 
 Said = Mapping[str, Any]
 """A part of a receipt, as it was written."""
@@ -139,7 +140,7 @@ def _stale(evidence: Evidence, kernel: Kernel, receipt: KernelReceipt | None) ->
 def on_the_gpu(source: str) -> tuple[int, int]:
     """How many kernels a file launches, its own or another file's, and the lines of its `@triton.jit` functions."""
     tree = ast.parse(source)
-    jitted = [n for n in tree.body if isinstance(n, ast.FunctionDef) and _is_jitted(n)]
+    jitted = [n for n in tree.body if isinstance(n, ast.FunctionDef) and is_jitted(n)]
     own = {n.name for n in jitted}
     launched = {
         node.func.value.id
@@ -150,7 +151,3 @@ def on_the_gpu(source: str) -> tuple[int, int]:
         and (node.func.value.id in own or node.func.value.id.endswith("_kernel"))
     }
     return max(len(launched), 1), sum((n.end_lineno or n.lineno) - n.lineno for n in jitted)
-
-
-def _is_jitted(node: ast.FunctionDef) -> bool:
-    return any("jit" in ast.unparse(decorator) for decorator in node.decorator_list)
