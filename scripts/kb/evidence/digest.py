@@ -10,10 +10,12 @@ import ast
 import hashlib
 import io
 import os
+import re
 import tokenize
 from collections.abc import Iterator
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from pathlib import Path
+from typing import Any
 
 from kb.model import Notebook
 from kb.read.notebooks import python, split
@@ -33,6 +35,7 @@ _IMPORTERS = ("import_module", "__import__")
 """Functions that import what they are told in a string."""
 _DOC_READERS = ("__doc__", "getdoc", "getsource", "help")
 """Names through which code reads docstrings."""
+_DOC_READER = re.compile(rf"\b(?:{'|'.join(_DOC_READERS)})\b")
 _SILENT = {"ctx", "kind", "type_comment", "type_ignores", "type_params"}
 """Fields of syntax trees that differ between versions of Python or say nothing."""
 
@@ -154,7 +157,7 @@ class _Module:
     @cached_property
     def reads_docs(self) -> bool:
         """Whether its code reads docstrings, its own or another's."""
-        if not any(name in self._text for name in _DOC_READERS):  # spares walking almost every tree
+        if not _DOC_READER.search(self._text):  # spares walking almost every tree
             return False
         return any(_reads_docs(node) for node in ast.walk(self._tree or ast.Module([], [])))
 
@@ -275,18 +278,29 @@ def _dump(tree: ast.Module, keeps_docs: bool, *, is_notebook: bool = False) -> s
     return _node(tree.body if is_notebook else tree, keeps_docs)
 
 
-def _node(node: object, keeps_docs: bool) -> str:
-    if isinstance(node, ast.AST):
-        said = []
-        for name in node._fields:  # a loop, since this is where checking spends its time
-            value = getattr(node, name, None)
-            value = _body(node, name, value, keeps_docs) if name == "body" else value
-            if value is not None and value != [] and name not in _SILENT:
-                said.append(f"{name}={_node(value, keeps_docs)}")
-        return f"{type(node).__name__}({','.join(said)})"
-    if isinstance(node, list):
-        return f"[{','.join(_node(item, keeps_docs) for item in node)}]"
-    return repr(node)
+def _node(node: Any, keeps_docs: bool) -> str:
+    """Checking spends its time here, hence types compared with `is`, a loop, and no call for a name."""
+    kind = node.__class__
+    if kind is list:
+        return f"[{','.join([_node(item, keeps_docs) for item in node])}]"
+    if (fields := _fields(kind)) is None:
+        return repr(node)
+    said = []
+    for name in fields:
+        value = getattr(node, name, None)
+        if name == "body":
+            value = _body(node, name, value, keeps_docs)
+        if value.__class__ is str:
+            said.append(f"{name}={value!r}")
+        elif value is not None and value != []:
+            said.append(f"{name}={_node(value, keeps_docs)}")
+    return f"{kind.__name__}({','.join(said)})"
+
+
+@cache
+def _fields(kind: type) -> tuple[str, ...] | None:
+    """The fields that a kind of syntax node says something in; None for what is no node."""
+    return tuple(name for name in kind._fields if name not in _SILENT) if issubclass(kind, ast.AST) else None
 
 
 def _body(node: ast.AST, name: str, value: object, keeps_docs: bool) -> object:
