@@ -12,7 +12,7 @@ from kb import scan
 from kb.cli import main
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import load
-from kb.model import Kind, Verdict
+from kb.model import Device, Kind, Verdict
 from kb.read import notebooks
 from kb.read.notebooks import split
 from tests.conftest import ROOT
@@ -29,17 +29,20 @@ def test_nothing_is_wrong() -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_checking_takes_less_than_a_second() -> None:
-    """The best of three, since the machine has other work; each begins with nothing remembered."""
+def test_checking_takes_less_than_twenty_milliseconds_a_notebook(evidence: Evidence) -> None:
+    """The best of three, since the machine has other work; each begins with nothing remembered.
+
+    Notebooks are what it takes its time for: every cell is parsed, and so is every file that one imports.
+    """
     taken = []
     for _ in range(3):
-        for remembered in (scan.prose, notebooks.python):
+        for remembered in (scan.prose, notebooks.python, notebooks.split):
             remembered.cache_clear()
         started = time.process_time()
         CliRunner().invoke(main, ["check", "--root", str(ROOT)])
         taken.append(time.process_time() - started)
 
-    assert min(taken) < 1.0
+    assert min(taken) < 0.02 * len(evidence.base.notebooks)
 
 
 def test_every_claim_that_a_cpu_can_check_is_verified(evidence: Evidence) -> None:
@@ -82,7 +85,8 @@ def test_every_notebook_opens_with_one_question_and_ends_with_what_we_know(evide
         prose = [cell.source for cell in notebook.cells if not cell.is_code]
         assert notebook.title.endswith("?"), notebook.path
         assert "One question:" in prose[0], notebook.path
-        assert "What we now know" in prose[-1], notebook.path
+        ending = "What a run will tell" if notebook.device is Device.CUDA else "What we now know"
+        assert ending in prose[-1], notebook.path
 
 
 def test_every_notebook_has_receipts_small_enough(evidence: Evidence) -> None:

@@ -157,9 +157,16 @@ class _Module:
     @cached_property
     def reads_docs(self) -> bool:
         """Whether its code reads docstrings, its own or another's."""
-        if not _DOC_READER.search(self._text):  # spares walking almost every tree
+        if not _DOC_READER.search(self._code):  # spares walking almost every tree
             return False
         return any(_reads_docs(node) for node in ast.walk(self._tree or ast.Module([], [])))
+
+    @property
+    def _code(self) -> str:
+        """The text without a notebook's prose."""
+        if not self._is_notebook:
+            return self._text
+        return "\n".join(cell.source for cell in split(self._text)[2] if cell.is_code)
 
     @cached_property
     def imported(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Sequence
 from functools import lru_cache
 
 from kb.model import Cell, Location, Trial
@@ -15,11 +16,12 @@ _CALL = re.compile(r"\bclaim\s*\(")
 _MAGIC = re.compile(r"^(?P<indent>\s*)(?P<magic>[%!?].*)$", re.MULTILINE)
 
 
-def split(text: str) -> tuple[str, int, list[Cell]]:
+@lru_cache(maxsize=1024)
+def split(text: str) -> tuple[str, int, tuple[Cell, ...]]:
     """A notebook's front matter, the line it begins on, and its cells."""
     lines = text.split("\n")
     header, start = _header(lines)
-    return header, 2, _cells(lines, start)
+    return header, 2, tuple(_cells(lines, start))
 
 
 @lru_cache(maxsize=4096)
@@ -35,7 +37,7 @@ def python(source: str) -> tuple[str, ast.Module]:
         return plain, ast.parse(plain)
 
 
-def trials(path: str, cells: list[Cell]) -> tuple[list[Trial], list[Problem]]:
+def trials(path: str, cells: Sequence[Cell]) -> tuple[list[Trial], list[Problem]]:
     """Each `claim(…)` in the notebook, and the cells that are not Python."""
     found: list[Trial] = []
     problems = []
