@@ -30,7 +30,8 @@ from kb.evidence.claim import judge
 found = {}
 
 def claim(id, *, test, on, control, **measured):
-    found[id] = dict(judge(id, test, on, control, measured).measured)
+    if sys._getframe(1).f_globals["__name__"] == "__main__":  # not those of a notebook that it imports
+        found[id] = dict(judge(id, test, on, control, measured).measured)
 
 kb.claim = claim
 runpy.run_path(sys.argv[1], run_name="__main__")
