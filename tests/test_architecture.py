@@ -34,8 +34,9 @@ TIERS = (
         "kernels.gate",
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
-    ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
-    ("pages", "markdown", "mathml", "diagrams", "fonts"),
+    ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "cards", "components", "outputs"),
+    ("pages", "markdown", "mathml", "diagrams", "fonts", "policy"),
+    ("exports",),
     ("author",),
     ("plugin", "cli"),
 )

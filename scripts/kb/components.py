@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable
 from html import unescape
 
-from kb import references, scan
+from kb import cards, references, scan
 from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.model import Device, Receipt, Value, Verdict
 from kb.typeset import counted, day, esc, number, plain, seconds
@@ -41,29 +41,39 @@ def badge(verdict: Verdict, needs_gpu: bool = True) -> str:
 
 
 def standing_badge(standing: Standing, to: To) -> str:
-    """The badge of a claim, leading to its page."""
+    """The badge of a claim, leading to its page; its card has what was measured."""
     needs_gpu = standing.finding.device is Device.CUDA
-    return (
-        f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{badge(standing.verdict, needs_gpu)}</a>'
-    )
+    link = esc(to(claim_page(standing.claim.id)))
+    rows = [(_humanised(name), plain(value)) for name, value in list(standing.measured.items())[:4]]
+    return f'<a class="to-claim" href="{link}" {_card(standing, rows)}>{badge(standing.verdict, needs_gpu)}</a>'
 
 
 def standing_shape(standing: Standing, to: To) -> str:
     """The verdict's shape alone, for dense lists; what it means and of what stands in its label."""
     label = f"{standing.verdict}: {says_plainly(standing)}"
     link = esc(to(claim_page(standing.claim.id)))
-    return f'<a class="shape {standing.verdict}" href="{link}" title="{esc(label)}" aria-label="{esc(label)}">{SHAPES[standing.verdict]}</a>'
+    return f'<a class="shape {standing.verdict}" href="{link}" aria-label="{esc(label)}" {_card(standing, [])}>{SHAPES[standing.verdict]}</a>'
 
 
 def measured(standing: Standing | None, quantity: str, spec: str, to: To | None) -> str:
     """A number that a run gave, saying where it comes from; a dash where there is none yet."""
     if standing is None or quantity not in standing.measured:
         return '<span class="measured unmeasured" title="not measured yet">—</span>'
-    text = esc(_formatted(standing.measured[quantity], spec))
+    value = standing.measured[quantity]
+    body = f'<span class="measured {standing.verdict}">{esc(_formatted(value, spec))}</span>'
+    if to is None:
+        return body
+    link = esc(to(claim_page(standing.claim.id)))
+    return f'<a class="to-claim" href="{link}" {_card(standing, [(_humanised(quantity), plain(value))])}>{body}</a>'
+
+
+def _card(standing: Standing, rows: cards.Rows) -> str:
+    """A claim in a card: what it says, what was measured, on what, when, and its control."""
     finding = standing.finding
-    origin = f"{quantity}: measured on a {DEVICES[finding.device]}, {_when(finding)}; {finding.verdict}"
-    body = f'<span class="measured {finding.verdict}" title="{esc(origin)}">{text}</span>'
-    return body if to is None else f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{body}</a>'
+    about = [("device", device_name(finding.receipt)), ("run", _when(finding))] if finding.receipt else []
+    control = [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
+    why = [("why", finding.reason or finding.aged)] if finding.reason or finding.aged else []
+    return cards.card(says_plainly(standing), [*rows, *about, *control, *why], verdict=standing.verdict)
 
 
 def says(standing: Standing, to: To | None = None) -> str:
@@ -110,9 +120,9 @@ def claim_block(standing: Standing, to: To) -> str:
     """A claim as it stands in a note: statement, verdict, provenance in a line, ways on."""
     claim, finding = standing.claim, standing.finding
     corrects = f'<p class="corrects">Often said: <q>{inline(claim.corrects)}</q></p>' if claim.corrects else ""
-    links = [f'<a href="{esc(to(claim_page(claim.id)))}">test and control</a>']
+    links = [f'<a href="{esc(to(claim_page(claim.id)))}">test</a>']
     if standing.notebook and standing.trial:
-        links.insert(0, f'<a href="{esc(to(f"{standing.notebook.path}#{claim.id}"))}">evidence</a>')
+        links.append(f'<a href="{esc(to(f"{standing.notebook.path}#{claim.id}"))}">notebook</a>')
     return (
         f'<aside class="claim {finding.verdict}" id="{esc(claim.id)}" aria-label="Claim">'
         f'<p class="says">{says(standing)}</p>{corrects}'

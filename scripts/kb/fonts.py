@@ -131,7 +131,7 @@ def _key(font: Font) -> str:
 
 
 def _make(font: Font) -> bytes:
-    loaded = TTFont(_source(font))
+    loaded = TTFont(source(font))
     options = subset.Options(
         layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, hinting=False
     )
@@ -168,7 +168,7 @@ def _narrow_radicals(font: TTFont) -> None:
         font["hmtx"][name] = (width, glyph.xMin)
 
 
-def _source(font: Font) -> Path:
+def source(font: Font) -> Path:
     """The font's file, found without importing the package that carries it."""
     found = find_spec(font.package)
     assert found

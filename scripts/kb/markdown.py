@@ -20,10 +20,11 @@ from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
-from kb import components, glossary, references, scan
+from kb import cards, components, glossary, references, scan
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import find_root, load
 from kb.model import Entry
+from kb.pages.proof import proof
 from kb.typeset import esc
 
 LIBRARY_PAGE = "library.md"
@@ -42,6 +43,7 @@ class KnowledgeBaseExtension(Extension):
         inline.register(_Inline(scan.MEASURED, md, lambda m: measured(evidence, m)), "kb-measured", 195)
         inline.register(_Inline(scan.WIKILINK, md, lambda m: wikilink(evidence, m)), "kb-wikilink", 176)
         inline.register(_Inline(scan.CITATION, md, lambda m: citation(evidence, m)), "kb-citation", 175)
+        md.treeprocessors.register(_Sidenotes(md, evidence), "kb-sidenotes", 14)
         md.treeprocessors.register(_Glossary(md, glossary.terms(evidence.base)), "kb-glossary", 15)  # after "inline"
         md.parser.blockprocessors.register(_Block(md.parser, evidence), "kb-block", 175)
 
@@ -67,7 +69,7 @@ def wikilink(evidence: Evidence, match: re.Match[str]) -> str | None:
     if len(found) != 1:
         return f'<span class="dead" title="no such page">{esc(match["text"] or match["target"])}</span>'
     text = match["text"] or components.called(evidence, found[0])
-    return f'<a href="/{esc(found[0])}{esc(anchor)}">{components.inline(text)}</a>'
+    return f'<a href="/{esc(found[0])}{esc(anchor)}" data-preview="">{components.inline(text)}</a>'
 
 
 def measured(evidence: Evidence, match: re.Match[str]) -> str:
@@ -83,12 +85,7 @@ def _cited(evidence: Evidence, key: str, where: str) -> str:
     reading = evidence.names.readings.get(key)
     target = f"/{reading.path}" if reading else f"/{LIBRARY_PAGE}#{key}"
     place = f", {esc(where)}" if where else ""
-    return f'<a href="{esc(target)}" title="{esc(_described(entry))}">{esc(references.short(entry))}</a>{place}'
-
-
-def _described(entry: Entry) -> str:
-    venue = references.venue(entry)
-    return references.title(entry) + (f" ({venue})" if venue else "")
+    return f'<a href="{esc(target)}" data-key="{esc(key)}" {cards.of_work(entry, reading)}>{esc(references.short(entry))}</a>{place}'
 
 
 def _from_root(path: str) -> str:
@@ -134,8 +131,14 @@ class _Block(BlockProcessor):
         if before := block[: match.start()].strip("\n"):
             self.parser.parseBlocks(parent, [before])
         parent.append(_element(self._made(match["kind"], match["name"])))
+        if match["kind"] == "claim" and (proven := self._proof(match["name"])):
+            etree.SubElement(parent, "p").text = self.parser.md.htmlStash.store(proven)
         if after := block[match.end() :].strip("\n"):
             blocks.insert(0, after)
+
+    def _proof(self, name: str) -> str:
+        standing = self._evidence.standings.get(name)
+        return proof(standing) if standing else ""
 
     def _made(self, kind: str, name: str) -> str:
         standing = self._evidence.standings.get(name)
@@ -143,6 +146,41 @@ class _Block(BlockProcessor):
             return f'<p class="dead">no page states claim {esc(name)}</p>'
         make = components.claim_block if kind == "claim" else components.receipt
         return make(standing, _from_root)
+
+
+class _Sidenotes(Treeprocessor):
+    """Beside the first citation of each work its reference, for the margin of a wide screen.
+
+    The reference list below says the same, so a sidenote is for eyes only, and search does not index it.
+    """
+
+    def __init__(self, md: Markdown, evidence: Evidence) -> None:
+        super().__init__(md)
+        self._entries = evidence.names.entries
+
+    def run(self, root: etree.Element) -> None:
+        seen: set[str] = set()
+        blocks = [block for block in root if block.tag == "p"]
+        blocks += [item for block in root if block.tag in ("ul", "ol") for item in block]
+        for block in blocks:
+            for cite in [child for child in block if child.get("class") == "cite"]:
+                self._beside(block, cite, seen)
+
+    def _beside(self, block: etree.Element, cite: etree.Element, seen: set[str]) -> None:
+        for link in reversed(cite.findall("a")):
+            key = link.get("data-key", "")
+            if key not in seen:
+                seen.add(key)
+                note = _element(_sidenote(self._entries[key]))
+                note.tail, cite.tail = cite.tail, None
+                block.insert(list(block).index(cite) + 1, note)
+
+
+def _sidenote(entry: Entry) -> str:
+    venue = references.venue(entry)
+    where = f" <em>{esc(venue)}</em>." if venue else ""
+    title = f'<span class="title">{esc(references.title(entry))}.</span>'
+    return f'<span class="sidenote" aria-hidden="true" data-search-exclude=""><b>{esc(references.short(entry))}</b> {title}{where}</span>'
 
 
 class _Glossary(Treeprocessor):

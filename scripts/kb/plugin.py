@@ -16,6 +16,9 @@ from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, event_priority, get_plugin_logger
 from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+from mkdocs.utils.templates import TemplateContext
 
 ENGINE = Path(__file__).parent
 ROOMS = ("notes", "papers", "notebooks", "kernels")
@@ -27,6 +30,13 @@ class PageFile(File):
 
     def is_documentation_page(self) -> bool:
         return True
+
+
+class DataFile(File):
+    """A file that is served as it is, though its name may end in `.md`."""
+
+    def is_documentation_page(self) -> bool:
+        return False
 
 
 class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
@@ -52,13 +62,33 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
     @event_priority(100)  # before plugins that look at the files
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
+        from kb.exports import exports
         from kb.pages import render
 
         for page in render(self._evidence):
             files.append(_page_file(config, page.path, page.text))
         for path, source in _static(self._root, self._evidence):
             files.append(File.generated(config, path, abs_src_path=str(source)))
+        for export in exports(self._evidence, _site(config)):
+            files.append(_data_file(config, export.path, export.content))
         return files
+
+    def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation) -> TemplateContext:
+        from kb.exports.linked import head
+
+        about = str(page.meta.get("description", ""))
+        context["about"] = head(self._evidence, page.file.src_uri, str(page.title), about, _site(config))
+        return context
+
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        from kb.policy import secured
+
+        return secured(output)
+
+    def on_post_template(self, output: str, *, template_name: str, config: MkDocsConfig) -> str:
+        from kb.policy import secured
+
+        return secured(output) if template_name.endswith(".html") else output
 
     def on_serve(self, server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         for folder in (*(self._root / room for room in ROOMS), ENGINE):
@@ -87,6 +117,22 @@ def _page_file(config: MkDocsConfig, path: str, text: str) -> PageFile:
     file.edit_uri = path
     file.content_string = text
     return file
+
+
+def _data_file(config: MkDocsConfig, path: str, content: str | bytes) -> DataFile:
+    file = DataFile(path, src_dir=None, dest_dir=config.site_dir, use_directory_urls=True)
+    file.generated_by = "kb"
+    if isinstance(content, str):
+        file.content_string = content
+    else:
+        file.content_bytes = content
+    return file
+
+
+def _site(config: MkDocsConfig) -> Any:
+    from kb.exports import Site
+
+    return Site(config.site_name, config.site_description or "", (config.site_url or "").rstrip("/") + "/")
 
 
 def _static(root: Path, evidence: Any) -> list[tuple[str, Path]]:

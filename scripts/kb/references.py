@@ -65,7 +65,7 @@ def title(entry: Entry) -> str:
 def people(entry: Entry, most: int = 6) -> str:
     """Authors in full, given names first; `and others` past the most."""
     names = split_multiple_persons_names(entry.get("author") or entry.get("editor"))
-    shown = [_full(name) for name in names if name.strip() != "others"]
+    shown = [full_name(name) for name in names if name.strip() != "others"]
     cut = len(shown) > most or len(shown) < len(names)
     shown = shown[:most]
     if cut:
@@ -73,7 +73,8 @@ def people(entry: Entry, most: int = 6) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
 
 
-def _full(person: str) -> str:
+def full_name(person: str) -> str:
+    """A BibTeX name with the given names first; an organisation in braces as it is."""
     if person.startswith("{") and person.endswith("}"):
         return text(person)
     parts = parse_single_name_into_parts(person, strict=False)

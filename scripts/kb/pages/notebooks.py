@@ -15,10 +15,10 @@ from traitlets.config import Config
 from kb import components, outputs
 from kb.evidence.digest import cell_digest
 from kb.evidence.verdicts import Evidence, changes
-from kb.model import Device, Notebook, Receipt
+from kb.model import Device, Notebook, Output, Receipt
 from kb.pages.mentions import backlinks, cited
 from kb.pages.notes import backlink_list, reference_list
-from kb.pages.page import Page, heading, section
+from kb.pages.page import Page, foot, heading
 from kb.typeset import counted, day, esc
 from kb.urls import relative
 
@@ -61,11 +61,15 @@ def cell_html(
     """The verified outputs of one cell; empty where the receipt has none for this code."""
     if receipt is None:
         return ""
+    return outputs.shown(outputs_of(notebook, index, receipt), partial(_claim_card, evidence, page), prefix)
+
+
+def outputs_of(notebook: Notebook, index: int, receipt: Receipt) -> Sequence[Output]:
+    """What a cell put out in the run; nothing, if the receipt has another code in its place."""
     digests = [cell_digest(cell.source) for cell in notebook.cells[: index + 1] if cell.is_code]
     same = [found for digest, found in receipt.outputs if digest == digests[-1]]
     before = digests[:-1].count(digests[-1])  # a cell may be there twice, and print something else each time
-    found = same[before] if before < len(same) else ()
-    return outputs.shown(found, partial(_claim_card, evidence, page), prefix)
+    return same[before] if before < len(same) else ()
 
 
 def _page(evidence: Evidence, notebook: Notebook, linked: Sequence[Any]) -> Page:
@@ -76,9 +80,9 @@ def _page(evidence: Evidence, notebook: Notebook, linked: Sequence[Any]) -> Page
             heading(_eyebrow(notebook, receipt), notebook.title, components.inline(notebook.summary)),
             _notice(evidence, notebook, receipt),
             _exporter().from_notebook_node(_document(evidence, notebook, receipt))[0].strip(),
-            section("Receipt", _receipt(evidence, notebook, receipt), "receipt"),
-            section("References", reference_list(evidence, cited(evidence, prose), notebook.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, notebook.path), "linked-from"),
+            foot("Receipt", _receipt(evidence, notebook, receipt), "receipt"),
+            foot("References", reference_list(evidence, cited(evidence, prose), notebook.path), "references"),
+            foot("Linked from", backlink_list(evidence, linked, notebook.path), "linked-from"),
         ]
     )
     meta = {"description": notebook.summary, "tags": list(notebook.tags), "kind": "notebook"}

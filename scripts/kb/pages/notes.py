@@ -10,7 +10,7 @@ from kb.evidence.verdicts import Evidence
 from kb.model import SOURCES, Kind, Note
 from kb.pages import path
 from kb.pages.mentions import Backlink, backlinks, cited
-from kb.pages.page import Page, heading, section
+from kb.pages.page import Page, foot, heading
 from kb.typeset import esc
 from kb.urls import relative
 
@@ -64,11 +64,11 @@ def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
             _source(evidence, note),
             note.body.strip(),
             path.below(evidence, note) if note.kind is Kind.PATH else "",
-            section("Read before", _wikilinks(evidence, note.prerequisites)),
-            section("Related", _wikilinks(evidence, note.related)),
-            section("On the path", path.on_the_path(evidence, note), "on-the-path"),
-            section("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
+            foot("Read before", _wikilinks(evidence, note.prerequisites), "read-before"),
+            foot("Related", _wikilinks(evidence, note.related), "related"),
+            foot("On the path", path.on_the_path(evidence, note), "on-the-path"),
+            foot("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
+            foot("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
         ]
     )
     hidden = {"hide": ["toc"]} if note == path.overview(evidence) else {}

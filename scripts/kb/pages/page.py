@@ -38,3 +38,8 @@ def section(title: str, body: str, anchor: str = "") -> str:
     """A section of a page, or nothing if its body is empty."""
     mark = f" {{#{anchor}}}" if anchor else ""
     return f"\n\n## {title}{mark}\n\n{body}" if body else ""
+
+
+def foot(title: str, body: str, anchor: str) -> str:
+    """A section that the engine adds below a page; the table of contents, which is the author's, leaves it out."""
+    return f'\n\n<h2 class="foot" id="{anchor}">{title}</h2>\n\n{body}' if body else ""
