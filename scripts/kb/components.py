@@ -238,7 +238,7 @@ def _origin(standing: Standing) -> str:
         return esc(finding.reason)
     parts = [device_name(finding.receipt), _when(finding)]
     if finding.verdict is Verdict.VERIFIED:
-        parts.append(finding.aged or "control failed as it must")
+        parts.append(finding.aged or "control failed")
     elif finding.reason:
         parts.append(finding.reason)
     return esc(" · ".join(parts))

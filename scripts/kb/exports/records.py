@@ -13,6 +13,7 @@ from kb.components import claim_page, device_name, says_plainly
 from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.exports.site import Export, Site, as_json
 from kb.model import Entry, Value
+from kb.pages.claims import topics
 
 
 def exports(evidence: Evidence, site: Site) -> Iterator[Export]:
@@ -69,12 +70,6 @@ def claim(evidence: Evidence, standing: Standing, site: Site) -> dict[str, objec
         "measured": _measured(standing.measured),
         "findings": [_finding(found) for found in standing.findings],
     }
-
-
-def topics(evidence: Evidence, standing: Standing) -> list[str]:
-    """The topics of the page that states it: tags without what follows the slash."""
-    note = evidence.names.notes.get(standing.claim.at.path)
-    return list(dict.fromkeys(tag.partition("/")[0] for tag in note.tags)) if note else []
 
 
 def _finding(found: Finding) -> dict[str, object]:

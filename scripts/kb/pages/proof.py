@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
@@ -13,25 +14,19 @@ from kb.evidence.verdicts import Standing
 from kb.model import Notebook, Receipt
 from kb.pages.notebooks import outputs_of
 
-MOST = 3
-"""Cells that are shown; the notebook has them all."""
-
-
 def proof(standing: Standing) -> str:
-    """Code and verified outputs of the claim's cell and of those that lead to it, HTML; empty if it never ran."""
+    """Code and verified outputs of the claim's cell and of what leads to it, HTML; empty if it never ran."""
     notebook, trial, receipt = standing.notebook, standing.trial, standing.finding.receipt
     if notebook is None or trial is None or receipt is None:
         return ""
-    shown = "".join(_cell(notebook, index, receipt, standing.claim.id) for index in _leading(notebook, trial.cell))
+    shown = "".join(_cell(notebook, index, receipt, standing.claim.id) for index in _leading(notebook, trial.cell, receipt))
     return f'<details class="proof" data-search-exclude><summary>Evidence</summary>{shown}</details>'
 
 
-def _leading(notebook: Notebook, cell: int) -> Sequence[int]:
-    """The claim's cell, and the code cells between it and the prose before it."""
-    start = cell
-    while start > 0 and notebook.cells[start - 1].is_code and cell - start + 1 < MOST:
-        start -= 1
-    return range(start, cell + 1)
+def _leading(notebook: Notebook, cell: int, receipt: Receipt) -> Sequence[int]:
+    """The claim's cell, and the last one before it that put something out: what the claim is about."""
+    before = (n for n in range(cell - 1, -1, -1) if notebook.cells[n].is_code and outputs_of(notebook, n, receipt))
+    return [*islice(before, 1), cell]
 
 
 def _cell(notebook: Notebook, index: int, receipt: Receipt, name: str) -> str:
