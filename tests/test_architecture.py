@@ -35,7 +35,7 @@ TIERS = (
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
     ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "cards", "components", "outputs"),
-    ("pages", "markdown", "mathml", "diagrams", "fonts", "policy"),
+    ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "policy"),
     ("exports",),
     ("author",),
     ("plugin", "cli"),

@@ -6,7 +6,7 @@ Each takes `to`, a function from a repository path (with an anchor or without) t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import unescape
 
 from kb import cards, references, scan
@@ -190,6 +190,22 @@ def device_name(found: Receipt) -> str:
         return found.provenance_text("gpu")
     cores = found.provenance.get("cores")
     return f"CPU, {counted(cores, 'core')}" if isinstance(cores, int) else "CPU"
+
+
+def tabs(name: str, panels: Sequence[tuple[str, str]]) -> str:
+    """Panels of HTML of which one is shown, in the markup that Material styles; a single panel stands alone."""
+    if len(panels) < 2:
+        return "".join(html for _, html in panels)
+    ids = [f"__{name}_{n}" for n in range(len(panels))]
+    choices = "".join(
+        f'<input{" checked" if n == 0 else ""} id="{esc(i)}" name="__{esc(name)}" type="radio">' for n, i in enumerate(ids)
+    )
+    labels = "".join(f'<label for="{esc(i)}">{esc(label)}</label>' for i, (label, _) in zip(ids, panels, strict=True))
+    blocks = "".join(f'<div class="tabbed-block">{html}</div>' for _, html in panels)
+    return (
+        f'<div class="tabbed-set tabbed-alternate" data-tabs="1:{len(panels)}">{choices}'
+        f'<div class="tabbed-labels">{labels}</div><div class="tabbed-content">{blocks}</div></div>'
+    )
 
 
 def table(

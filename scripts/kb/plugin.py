@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         _reload_changed_engine()
         self._root = Path(config.config_file_path).parent
-        self._evidence, problems = _judged(self._root)
+        self._evidence, problems = _judged(self._root, config.repo_url or "")
         if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
             for problem in problems:
                 log.warning("%s", problem)
@@ -96,7 +97,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         return server
 
 
-def _judged(root: Path) -> tuple[Any, list[Any]]:
+def _judged(root: Path, repository: str) -> tuple[Any, list[Any]]:
     """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
     from kb.checks import check
     from kb.evidence.verdicts import judge
@@ -105,7 +106,7 @@ def _judged(root: Path) -> tuple[Any, list[Any]]:
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
     base, unread = load(root)
-    evidence = judge(base)
+    evidence = judge(replace(base, repository=repository))
     return evidence, check(evidence, unread)
 
 

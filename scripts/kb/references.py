@@ -122,6 +122,14 @@ def bibtex(entry: Entry) -> str:
     return f"@{entry.type}{{{entry.key},\n" + ",\n".join(lines) + "\n}"
 
 
+def copy_button(entry: Entry) -> str:
+    """A button that copies the entry's BibTeX."""
+    return (
+        f'<button class="copy" type="button" data-bibtex="{esc(bibtex(entry))}" '
+        f'aria-label="Copy BibTeX of {esc(entry.key)}" data-search-exclude="">BibTeX</button>'
+    )
+
+
 def is_from_memory(entry: Entry) -> bool:
     """Whether something of the entry has not been confirmed in a source."""
     return entry.get("note").startswith("from memory")

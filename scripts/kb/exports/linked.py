@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from kb import references
-from kb.components import says_plainly
+from kb.components import claim_page, says_plainly
 from kb.evidence.verdicts import Evidence, Standing
 from kb.exports.plain import markdown_path
 from kb.exports.site import Site
@@ -27,6 +28,8 @@ class Head:
     """Full address of the picture that links show elsewhere."""
     markdown: str
     """The page as plain Markdown, relative to the site; empty if there is none."""
+    bibtex: str
+    """How to cite the page; empty for one that only lists others."""
 
 
 def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> Head:
@@ -34,8 +37,34 @@ def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> H
     section = page.partition("/")[0].removesuffix(".md")
     picture = f"{site.address}assets/og/{section if section in SECTIONS else 'site'}.png"
     is_plain = page in evidence.names.pages and not page.endswith("README.md") or page.startswith("claims/")
-    return Head(linked_data(evidence, page, title, about, site), picture, markdown_path(page) if is_plain else "")
+    markdown = markdown_path(page) if is_plain else ""
+    bibtex = cited_as(evidence, page, title, site) if is_plain else ""
+    return Head(linked_data(evidence, page, title, about, site), picture, markdown, bibtex)
 
+
+def cited_as(evidence: Evidence, page: str, title: str, site: Site) -> str:
+    """The page as a BibTeX entry; its year is that of its last change or run."""
+    name = re.sub(r"\W+", "-", page.rpartition("/")[2].rpartition(".")[0]).strip("-")
+    year = _changed(evidence, page)[:4]
+    fields = {"title": f"{{{title}}}", "author": f"{{{site.name}}}", "year": year, "url": site.link(page)}
+    lines = [f"  {key:<6} = {{{value}}}" for key, value in fields.items() if value]
+    return f"@online{{{site.name.lower()}-{name},\n" + ",\n".join(lines) + "\n}"
+
+
+def _changed(evidence: Evidence, page: str) -> str:
+    """The day of a page's last change, or of the last run behind it; empty if neither is known."""
+    note = evidence.names.notes.get(page)
+    if day := (note.updated or note.created) if note else None:
+        return day.isoformat()
+    claims = {claim.id for claim in note.claims} if note else set()
+    standings = [s for s in evidence.standings.values() if s.claim.id in claims or _is_of(s, page)]
+    runs = (str(s.finding.receipt.provenance.get("started", ""))[:10] for s in standings if s.finding.receipt)
+    return max(runs, default="")
+
+
+def _is_of(standing: Standing, page: str) -> bool:
+    is_notebook = standing.notebook is not None and standing.notebook.path == page
+    return is_notebook or page == claim_page(standing.claim.id)
 
 def linked_data(evidence: Evidence, page: str, title: str, about: str, site: Site) -> Mapping[str, object]:
     """A page as schema.org has it: a claim is a ClaimReview, an index a CollectionPage, all else an Article."""

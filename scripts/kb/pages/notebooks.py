@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 from jinja2 import DictLoader
@@ -16,6 +18,7 @@ from kb import components, outputs
 from kb.evidence.digest import cell_digest
 from kb.evidence.verdicts import Evidence, changes
 from kb.model import Device, Notebook, Output, Receipt
+from kb.pages import nearby
 from kb.pages.mentions import backlinks, cited
 from kb.pages.notes import backlink_list, reference_list
 from kb.pages.page import Page, foot, heading
@@ -61,7 +64,18 @@ def cell_html(
     """The verified outputs of one cell; empty where the receipt has none for this code."""
     if receipt is None:
         return ""
-    return outputs.shown(outputs_of(notebook, index, receipt), partial(_claim_card, evidence, page), prefix)
+    card = partial(_claim_card, evidence, page)
+    panels = [
+        (components.device_name(each), outputs.shown(outputs_of(notebook, index, each), card, f"{prefix}-{each.device}"))
+        for each in (receipt, *_others(evidence, notebook, receipt))
+    ]
+    return components.tabs(f"{prefix}-out", [(device, html) for device, html in panels if html])
+
+
+def _others(evidence: Evidence, notebook: Notebook, receipt: Receipt) -> list[Receipt]:
+    """Receipts of the same code from other devices."""
+    found = (evidence.names.receipts.get((notebook.path, device)) for device in notebook.devices)
+    return [other for other in found if other and other is not receipt and other.files == receipt.files]
 
 
 def outputs_of(notebook: Notebook, index: int, receipt: Receipt) -> Sequence[Output]:
@@ -82,6 +96,7 @@ def _page(evidence: Evidence, notebook: Notebook, linked: Sequence[Any]) -> Page
             _exporter().from_notebook_node(_document(evidence, notebook, receipt))[0].strip(),
             foot("Receipt", _receipt(evidence, notebook, receipt), "receipt"),
             foot("References", reference_list(evidence, cited(evidence, prose), notebook.path), "references"),
+            nearby.section(evidence, notebook.path),
             foot("Linked from", backlink_list(evidence, linked, notebook.path), "linked-from"),
         ]
     )
@@ -160,11 +175,26 @@ def _receipt(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) ->
     standings = evidence.of_notebook(notebook.path)
     name = notebook.path.removeprefix("notebooks/").removesuffix(".py")
     drawn = components.notebook_receipt(receipt, standings, name)
+    return f"{drawn}\n\n<h3 id=\"run-it-yourself\">Run it yourself</h3>\n\n{_ways(evidence, notebook, receipt)}"
+
+
+def _ways(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -> str:
+    """How to run it: here, in somebody's cloud if the repository is public, or from the file."""
     device = " --device cuda" if notebook.device is Device.CUDA else ""
-    run = f"```sh\nkb verify {notebook.path}{device} --all\n```"
-    download = (
-        f'<p><a href="{relative(notebook.path, receipt.path)}" download>Download the executed notebook</a></p>'
-        if receipt
-        else ""
+    here = f'<div class="highlight"><pre><code>kb verify {esc(notebook.path)}{device} --all</code></pre></div>'
+    download = f'<p><a href="{esc(relative(notebook.path, receipt.path))}" download>The executed notebook</a>, to open in Jupyter</p>' if receipt else ""
+    cloud = "".join(
+        f'<p><a href="{esc(address)}" rel="noopener">{name}</a></p>'
+        for name, address in elsewhere(evidence.base.repository, receipt.path if receipt else "", notebook.path)
     )
-    return f"{drawn}\n\nRun it yourself:\n\n{run}\n\n{download}"
+    return components.tabs("run", [(name, html) for name, html in (("Here", here), ("In the cloud", cloud), ("Download", download)) if html])
+
+
+def elsewhere(repository: str, receipt: str, notebook: str) -> list[tuple[str, str]]:
+    """Services that open a file of a public GitHub repository: the receipt in Colab, the notebook in Binder."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
+    if not found:
+        return []
+    binder = f"https://mybinder.org/v2/gh/{found[1]}/HEAD?urlpath={quote(f'lab/tree/{notebook}', safe='')}"
+    colab = f"https://colab.research.google.com/github/{found[1]}/blob/HEAD/{quote(receipt)}"
+    return [("Open in Colab", colab), ("Open in Binder", binder)] if receipt else [("Open in Binder", binder)]

@@ -8,7 +8,7 @@ from kb import references, scan
 from kb.components import inline
 from kb.evidence.verdicts import Evidence
 from kb.model import SOURCES, Kind, Note
-from kb.pages import path
+from kb.pages import nearby, path
 from kb.pages.mentions import Backlink, backlinks, cited
 from kb.pages.page import Page, foot, heading
 from kb.typeset import esc
@@ -43,7 +43,7 @@ def reference_list(evidence: Evidence, keys: Sequence[str], page: str) -> str:
             if reading and reading.path != page
             else ""
         )
-        items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note}</li>')
+        items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note} {references.copy_button(entry)}</li>')
     return f'<ul class="references">{"".join(items)}</ul>' if items else ""
 
 
@@ -68,6 +68,7 @@ def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
             foot("Related", _wikilinks(evidence, note.related), "related"),
             foot("On the path", path.on_the_path(evidence, note), "on-the-path"),
             foot("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
+            nearby.section(evidence, note.path),
             foot("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
         ]
     )

@@ -10,12 +10,13 @@ from kb import components
 from kb.components import inline
 from kb.evidence.verdicts import Evidence
 from kb.model import Kernel
+from kb.pages import nearby
 from kb.pages.figures_roofline import flop_per_byte
 from kb.pages.kernels import compiled, cost, proofs, tiling
 from kb.pages.kernels.known import Known
 from kb.pages.mentions import Backlink, cited
 from kb.pages.notes import backlink_list, reference_list
-from kb.pages.page import Page, heading, section
+from kb.pages.page import Page, foot, heading, section
 from kb.typeset import day, esc
 from kb.urls import relative
 
@@ -39,10 +40,11 @@ def page(evidence: Evidence, known: Known, catalogue: Mapping[str, Known], linke
             section("Cost and speed", cost.section(known, catalogue), "cost"),
             section("When to use PyTorch instead", known.contract.get("rather_torch", ""), "rather-pytorch"),
             section("Exercises", _exercises(known), "exercises"),
-            section("Beside it", _beside(known, catalogue), "beside"),
-            section("Receipt", _receipt(known), "receipt"),
-            section("References", reference_list(evidence, keys, kernel.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, kernel.path), "linked-from"),
+            foot("Beside it", _beside(known, catalogue), "beside"),
+            foot("Receipt", _receipt(known), "receipt"),
+            foot("References", reference_list(evidence, keys, kernel.path), "references"),
+            nearby.section(evidence, kernel.path),
+            foot("Linked from", backlink_list(evidence, linked, kernel.path), "linked-from"),
         ]
     )
     meta = {"description": kernel.summary, "tags": [f"kernel/{tag}" for tag in kernel.tags], "kind": "kernel"}
