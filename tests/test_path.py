@@ -80,10 +80,10 @@ def test_a_phase_has_its_stops_and_what_comes_after(bodies: dict[str, str]) -> N
 
 
 def test_a_page_says_where_on_the_path_it_is(bodies: dict[str, str]) -> None:
-    said = bodies["notes/b.md"].partition("## On the path")[2]
+    said = bodies["notes/b.md"].partition('id="on-the-path">')[2]
 
     assert [">Phase 0: Begin<" in said, ">Phase 1: Go on<" in said, ">Quick<" in said] == [True, True, True]
-    assert "## On the path" not in bodies["notes/path/quick.md"]
+    assert 'id="on-the-path"' not in bodies["notes/path/quick.md"]
 
 
 def test_without_a_path_nothing_is_said_of_one(write: Write) -> None:

@@ -71,7 +71,9 @@ def _card(standing: Standing, rows: cards.Rows) -> str:
     """A claim in a card: what it says, what was measured, on what, when, and its control."""
     finding = standing.finding
     about = [("device", device_name(finding.receipt)), ("run", _when(finding))] if finding.receipt else []
-    control = [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
+    control = (
+        [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
+    )
     why = [("why", finding.reason or finding.aged)] if finding.reason or finding.aged else []
     return cards.card(says_plainly(standing), [*rows, *about, *control, *why], verdict=standing.verdict)
 
@@ -198,7 +200,8 @@ def tabs(name: str, panels: Sequence[tuple[str, str]]) -> str:
         return "".join(html for _, html in panels)
     ids = [f"__{name}_{n}" for n in range(len(panels))]
     choices = "".join(
-        f'<input{" checked" if n == 0 else ""} id="{esc(i)}" name="__{esc(name)}" type="radio">' for n, i in enumerate(ids)
+        f'<input{" checked" if n == 0 else ""} id="{esc(i)}" name="__{esc(name)}" type="radio">'
+        for n, i in enumerate(ids)
     )
     labels = "".join(f'<label for="{esc(i)}">{esc(label)}</label>' for i, (label, _) in zip(ids, panels, strict=True))
     blocks = "".join(f'<div class="tabbed-block">{html}</div>' for _, html in panels)

@@ -76,9 +76,7 @@ def _nodes(evidence: Evidence) -> Iterator[Node]:
     for kernel in base.kernels:
         yield Node(kernel.path, kernel.title, "kernel", _topic(kernel.tags))
     for standing in evidence.standings.values():
-        yield Node(
-            claim_page(standing.claim.id), says_plainly(standing), "claim", "", standing.verdict.value
-        )
+        yield Node(claim_page(standing.claim.id), says_plainly(standing), "claim", "", standing.verdict.value)
 
 
 def _topic(tags: tuple[str, ...]) -> str:

@@ -74,11 +74,15 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
             files.append(_data_file(config, export.path, export.content))
         return files
 
-    def on_page_context(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation) -> TemplateContext:
+    def on_page_context(
+        self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation
+    ) -> TemplateContext:
         from kb.exports.linked import head
 
         about = str(page.meta.get("description", ""))
-        context["about"] = head(self._evidence, page.file.src_uri, str(page.title), about, _site(config))
+        context["about"] = head(  # type: ignore[typeddict-unknown-key]
+            self._evidence, page.file.src_uri, str(page.title), about, _site(config)
+        )
         return context
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:

@@ -36,7 +36,7 @@ def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> H
     """The head of a page, by its repository path."""
     section = page.partition("/")[0].removesuffix(".md")
     picture = f"{site.address}assets/og/{section if section in SECTIONS else 'site'}.png"
-    is_plain = page in evidence.names.pages and not page.endswith("README.md") or page.startswith("claims/")
+    is_plain = (page in evidence.names.pages and not page.endswith("README.md")) or page.startswith("claims/")
     markdown = markdown_path(page) if is_plain else ""
     bibtex = cited_as(evidence, page, title, site) if is_plain else ""
     return Head(linked_data(evidence, page, title, about, site), picture, markdown, bibtex)
@@ -65,6 +65,7 @@ def _changed(evidence: Evidence, page: str) -> str:
 def _is_of(standing: Standing, page: str) -> bool:
     is_notebook = standing.notebook is not None and standing.notebook.path == page
     return is_notebook or page == claim_page(standing.claim.id)
+
 
 def linked_data(evidence: Evidence, page: str, title: str, about: str, site: Site) -> Mapping[str, object]:
     """A page as schema.org has it: a claim is a ClaimReview, an index a CollectionPage, all else an Article."""
@@ -119,4 +120,3 @@ def _work(entry: Entry) -> dict[str, object]:
         "datePublished": entry.get("year"),
         **({"url": address} if address else {}),
     }
-

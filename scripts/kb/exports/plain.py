@@ -56,7 +56,8 @@ def llms(evidence: Evidence, site: Site) -> str:
 
 def _listed(rows: Iterable[tuple[str, str, str]], site: Site) -> str:
     return "\n".join(
-        f"- [{_bracketed(title)}]({site.address}{markdown_path(path)}): {scan.plainly(summary)}" for title, path, summary in rows
+        f"- [{_bracketed(title)}]({site.address}{markdown_path(path)}): {scan.plainly(summary)}"
+        for title, path, summary in rows
     )
 
 

@@ -89,6 +89,4 @@ def _finding(found: Finding) -> dict[str, object]:
 
 def _measured(quantities: Mapping[str, Value]) -> dict[str, Value]:
     """Quantities as JSON has them: it knows no infinity."""
-    return {
-        name: str(v) if isinstance(v, float) and not math.isfinite(v) else v for name, v in quantities.items()
-    }
+    return {name: str(v) if isinstance(v, float) and not math.isfinite(v) else v for name, v in quantities.items()}

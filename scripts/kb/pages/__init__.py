@@ -12,7 +12,5 @@ __all__ = ["Page", "render"]
 
 def render(evidence: Evidence) -> list[Page]:
     """Every page of the site, in order of path."""
-    made = (
-        module.render(evidence) for module in _MODULES
-    )
+    made = (module.render(evidence) for module in _MODULES)
     return sorted((page for pages in made for page in pages), key=lambda page: page.path)

@@ -52,17 +52,19 @@ def _row(evidence: Evidence, standing: Standing, page: str) -> str:
         "topic": "|".join(topics(evidence, standing)),
         "verdict": standing.verdict.value,
         "device": components.device_name(receipt) if receipt else "none yet",
-        "source": "|".join(references.short(evidence.names.entries[k]) for k in claim.sources if k in evidence.names.entries),
+        "source": "|".join(
+            references.short(evidence.names.entries[k]) for k in claim.sources if k in evidence.names.entries
+        ),
         "surprise": str(int(claim.corrects is not None)),
         "date": str(receipt.provenance.get("started", "")) if receipt else "",
     }
     held = " ".join(f'data-{name}="{esc(value)}"' for name, value in values.items())
-    ran = f'{esc(values["device"])}<br>{day(values["date"])}' if receipt else "—"
+    ran = f"{esc(values['device'])}<br>{day(values['date'])}" if receipt else "—"
     says = f'<a href="{esc(to(claim_page(claim.id)))}" id="{esc(claim.id)}">{components.says(standing)}</a>'
     stated = f'<a href="{esc(to(claim.at.path))}">{esc(evidence.names.title(claim.at.path))}</a>'
-    corrects = f'<br><small>Often said: <q>{components.inline(claim.corrects)}</q></small>' if claim.corrects else ""
+    corrects = f"<br><small>Often said: <q>{components.inline(claim.corrects)}</q></small>" if claim.corrects else ""
     cells = (f"{says}{corrects}", components.standing_badge(standing, to), f"<small>{ran}</small>", stated)
-    return f'<tr {held}>{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    return f"<tr {held}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
 def topics(evidence: Evidence, standing: Standing) -> list[str]:

@@ -29,7 +29,7 @@ def render(evidence: Evidence) -> list[Page]:
     body = (
         f"{heading('Everything', 'Graph', lede)}"
         f'<div class="graph" data-graph="{relative(PATH, DATA)}"></div>\n\n'
-        f"## The best connected\n\n<ul class=\"connected\">{items}</ul>\n"
+        f'## The best connected\n\n<ul class="connected">{items}</ul>\n'
     )
     meta = {"description": "Every page and what it refers to.", "kind": "index", "hide": ["toc"]}
     return [Page(PATH, "Graph", body, meta)]

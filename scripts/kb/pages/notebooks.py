@@ -66,7 +66,10 @@ def cell_html(
         return ""
     card = partial(_claim_card, evidence, page)
     panels = [
-        (components.device_name(each), outputs.shown(outputs_of(notebook, index, each), card, f"{prefix}-{each.device}"))
+        (
+            components.device_name(each),
+            outputs.shown(outputs_of(notebook, index, each), card, f"{prefix}-{each.device}"),
+        )
         for each in (receipt, *_others(evidence, notebook, receipt))
     ]
     return components.tabs(f"{prefix}-out", [(device, html) for device, html in panels if html])
@@ -175,19 +178,26 @@ def _receipt(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) ->
     standings = evidence.of_notebook(notebook.path)
     name = notebook.path.removeprefix("notebooks/").removesuffix(".py")
     drawn = components.notebook_receipt(receipt, standings, name)
-    return f"{drawn}\n\n<h3 id=\"run-it-yourself\">Run it yourself</h3>\n\n{_ways(evidence, notebook, receipt)}"
+    return f'{drawn}\n\n<h3 id="run-it-yourself">Run it yourself</h3>\n\n{_ways(evidence, notebook, receipt)}'
 
 
 def _ways(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -> str:
     """How to run it: here, in somebody's cloud if the repository is public, or from the file."""
     device = " --device cuda" if notebook.device is Device.CUDA else ""
     here = f'<div class="highlight"><pre><code>kb verify {esc(notebook.path)}{device} --all</code></pre></div>'
-    download = f'<p><a href="{esc(relative(notebook.path, receipt.path))}" download>The executed notebook</a>, to open in Jupyter</p>' if receipt else ""
+    download = (
+        f'<p><a href="{esc(relative(notebook.path, receipt.path))}" download>The executed notebook</a>, to open in Jupyter</p>'
+        if receipt
+        else ""
+    )
     cloud = "".join(
         f'<p><a href="{esc(address)}" rel="noopener">{name}</a></p>'
         for name, address in elsewhere(evidence.base.repository, receipt.path if receipt else "", notebook.path)
     )
-    return components.tabs("run", [(name, html) for name, html in (("Here", here), ("In the cloud", cloud), ("Download", download)) if html])
+    return components.tabs(
+        "run",
+        [(name, html) for name, html in (("Here", here), ("In the cloud", cloud), ("Download", download)) if html],
+    )
 
 
 def elsewhere(repository: str, receipt: str, notebook: str) -> list[tuple[str, str]]:

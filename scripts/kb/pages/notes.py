@@ -43,7 +43,9 @@ def reference_list(evidence: Evidence, keys: Sequence[str], page: str) -> str:
             if reading and reading.path != page
             else ""
         )
-        items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note} {references.copy_button(entry)}</li>')
+        items.append(
+            f'<li id="ref-{esc(key)}">{references.reference(entry)}{note} {references.copy_button(entry)}</li>'
+        )
     return f'<ul class="references">{"".join(items)}</ul>' if items else ""
 
 

@@ -14,12 +14,15 @@ from kb.evidence.verdicts import Standing
 from kb.model import Notebook, Receipt
 from kb.pages.notebooks import outputs_of
 
+
 def proof(standing: Standing) -> str:
     """Code and verified outputs of the claim's cell and of what leads to it, HTML; empty if it never ran."""
     notebook, trial, receipt = standing.notebook, standing.trial, standing.finding.receipt
     if notebook is None or trial is None or receipt is None:
         return ""
-    shown = "".join(_cell(notebook, index, receipt, standing.claim.id) for index in _leading(notebook, trial.cell, receipt))
+    shown = "".join(
+        _cell(notebook, index, receipt, standing.claim.id) for index in _leading(notebook, trial.cell, receipt)
+    )
     return f'<details class="proof" data-search-exclude><summary>Evidence</summary>{shown}</details>'
 
 
@@ -38,4 +41,3 @@ def _cell(notebook: Notebook, index: int, receipt: Receipt, name: str) -> str:
 def _nothing(_: str) -> str:
     """The claim's own card: it is what is being proven."""
     return ""
-

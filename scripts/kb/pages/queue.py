@@ -25,7 +25,9 @@ def render(evidence: Evidence) -> list[Page]:
         "A reading that was skimmed says so on its page."
     )
     rows = [_row(evidence, entry, pages) for entry, pages in waiting]
-    body = heading("References", "Reading queue", lede) + table(("Work", "Year", "Waiting"), rows, "filterable", frozenset({1}))
+    body = heading("References", "Reading queue", lede) + table(
+        ("Work", "Year", "Waiting"), rows, "filterable", frozenset({1})
+    )
     meta = {"description": "What to read next.", "kind": "index", "hide": ["toc"]}
     return [Page(PATH, "Reading queue", body + "\n", meta)]
 
