@@ -30,6 +30,8 @@ class Head:
     """The page as plain Markdown, relative to the site; empty if there is none."""
     bibtex: str
     """How to cite the page; empty for one that only lists others."""
+    badge: str
+    """Markdown that shows a claim's verdict elsewhere; empty for other pages."""
 
 
 def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> Head:
@@ -39,7 +41,14 @@ def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> H
     is_plain = (page in evidence.names.pages and not page.endswith("README.md")) or page.startswith("claims/")
     markdown = markdown_path(page) if is_plain else ""
     bibtex = cited_as(evidence, page, title, site) if is_plain else ""
-    return Head(linked_data(evidence, page, title, about, site), picture, markdown, bibtex)
+    return Head(linked_data(evidence, page, title, about, site), picture, markdown, bibtex, _badge(page, site))
+
+
+def _badge(page: str, site: Site) -> str:
+    if not page.startswith("claims/"):
+        return ""
+    name = page.removeprefix("claims/").removesuffix(".md")
+    return f"[![{site.name}: {name}]({site.address}claims/{name}.svg)]({site.link(page)})"
 
 
 def cited_as(evidence: Evidence, page: str, title: str, site: Site) -> str:
