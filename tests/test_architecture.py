@@ -11,7 +11,7 @@ import pytest
 
 ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
-    ("model", "timings", "problems", "scan", "schema", "urls", "typeset"),
+    ("model", "timings", "problems", "scan", "schema", "spoken", "urls", "typeset"),
     (
         *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
         *("kernels.spec", "kernels.inputs", "kernels.layouts", "sanitizer"),
@@ -43,8 +43,9 @@ TIERS = (
         "cards",
         "components",
         "outputs",
+        "allowed",
     ),
-    ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "policy"),
+    ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),
     ("exports",),
     ("author",),
     ("plugin", "cli"),

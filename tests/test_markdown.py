@@ -125,7 +125,7 @@ def test_a_measured_number_says_where_it_comes_from(html) -> None:  # type: igno
 def test_a_claim_block_has_statement_verdict_and_ways_on(html) -> None:  # type: ignore[no-untyped-def]
     made = html("Before.\n\n/// claim | sums-depend-on-order\n///\n\nAfter.")
 
-    assert '<aside aria-label="Claim" class="claim verified" id="sums-depend-on-order">' in made
+    assert '<aside aria-label="Claim" class="claim verified" id="sums-depend-on-order" role="note">' in made
     assert "Adding 0.1 three times gives" in made
     assert "Often said: <q>Addition is associative.</q>" in made
     assert 'href="/notebooks/numbers/rounding.py#sums-depend-on-order"' in made
@@ -144,6 +144,13 @@ def test_formulas_become_mathml_without_script(html) -> None:  # type: ignore[no
     assert '<span class="math"><math>' in made
     assert "<mfrac>" in made
     assert "arithmatex" not in made
+
+
+def test_less_than_is_a_sign_in_formulas_of_either_kind(html, caplog) -> None:  # type: ignore[no-untyped-def]
+    made = html("Here $a < b$ and\n\n$$\\sum_{i < n} x_i$$")
+
+    assert made.count("&lt;</mo>") == 2
+    assert "not a formula" not in caplog.text
 
 
 def test_a_formula_that_is_none_is_reported_and_shown(html, caplog) -> None:  # type: ignore[no-untyped-def]

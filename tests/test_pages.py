@@ -64,7 +64,7 @@ def test_a_note_has_references_and_backlinks_with_their_sentence(pages: dict[str
     assert '<li id="ref-goldberg1991what">' in body
     assert '<a class="reading" href="../../papers/goldberg1991what/">our reading</a>' in body
     assert "Erdős" in body
-    linked = body.partition('id="linked-from">Linked from</h2>')[2]
+    linked = body.partition('id="linked-from" data-search-exclude="">Linked from</h2>')[2]
     assert (
         '<a href="../practices/summing/">Sum from small to large</a> <span>Adding small numbers first loses less; why.</span>'
         in linked

@@ -13,6 +13,7 @@ from kb import cards, references, scan
 from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.model import Device, Receipt, Value, Verdict
 from kb.typeset import counted, day, esc, number, plain, seconds
+from kb.urls import relative
 
 To = Callable[[str], str]
 
@@ -60,7 +61,7 @@ def measured(standing: Standing | None, quantity: str, spec: str, to: To | None)
     if standing is None or quantity not in standing.measured:
         return '<span class="measured unmeasured" title="not measured yet">—</span>'
     value = standing.measured[quantity]
-    body = f'<span class="measured {standing.verdict}">{esc(_formatted(value, spec))}</span>'
+    body = f'<span class="measured {standing.verdict}">{esc(formatted(value, spec))}</span>'
     if to is None:
         return body
     link = esc(to(claim_page(standing.claim.id)))
@@ -92,7 +93,7 @@ def says_plainly(standing: Standing) -> str:
 
     def fill(m: re.Match[str]) -> str:
         value = standing.measured.get(m["quantity"])
-        return "—" if value is None else _formatted(value, m["format"] or "")
+        return "—" if value is None else formatted(value, m["format"] or "")
 
     return unescape(_filled(standing.claim.says, fill, scan.plainly))
 
@@ -100,6 +101,7 @@ def says_plainly(standing: Standing) -> str:
 def _filled(text: str, fill: Callable[[re.Match[str]], str], around: Callable[[str], str]) -> str:
     """A statement treated as a whole by `around`, and then each placeholder filled in: one may stand inside code."""
     found = scan.find_placeholders(text)
+    text = re.sub("[\ue100-\ue1ff]", "\ufffd", text)
     for n, m in reversed(list(enumerate(found))):
         text = f"{text[: m.start()]}{chr(0xE100 + n)}{text[m.end() :]}"
     return re.sub("[\ue100-\ue1ff]", lambda c: fill(found[ord(c[0]) - 0xE100]), around(text))
@@ -118,6 +120,11 @@ def called(evidence: Evidence, path: str) -> str:
     return references.short(entry) if entry else evidence.names.title(path)
 
 
+def link_to(evidence: Evidence, page: str, path: str) -> str:
+    """A link from one page to another, by its title."""
+    return f'<a href="{relative(page, path)}" data-preview="">{inline(evidence.names.title(path))}</a>'
+
+
 def claim_block(standing: Standing, to: To) -> str:
     """A claim as it stands in a note: statement, verdict, provenance in a line, ways on."""
     claim, finding = standing.claim, standing.finding
@@ -126,7 +133,7 @@ def claim_block(standing: Standing, to: To) -> str:
     if standing.notebook and standing.trial:
         links.append(f'<a href="{esc(to(f"{standing.notebook.path}#{claim.id}"))}">notebook</a>')
     return (
-        f'<aside class="claim {finding.verdict}" id="{esc(claim.id)}" aria-label="Claim">'
+        f'<aside class="claim {finding.verdict}" id="{esc(claim.id)}" role="note" aria-label="Claim">'
         f'<p class="says">{says(standing)}</p>{corrects}'
         f'<p class="about">{standing_badge(standing, to)} <span>{_origin(standing)}</span> {" ".join(links)}</p></aside>'
     )
@@ -215,7 +222,7 @@ def table(
     heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "", numeric: frozenset[int] = frozenset()
 ) -> str:
     """A table of HTML cells that scrolls sideways on a phone; the columns named by `numeric` align right."""
-    head = "".join(f'<th scope="col"{_number(i, numeric)}>{h}</th>' for i, h in enumerate(heads))
+    head = "".join(f'<th scope="col"{_number(i, numeric)}>{h}</th>' if h else "<td></td>" for i, h in enumerate(heads))
     body = "".join(
         "<tr>" + "".join(f"<td{_number(i, numeric)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
         for row in rows
@@ -231,7 +238,8 @@ def _row(name: str, value: str) -> str:
     return f"<div><dt>{esc(name)}</dt><dd>{esc(value)}</dd></div>"
 
 
-def _formatted(value: Value, spec: str) -> str:
+def formatted(value: Value, spec: str) -> str:
+    """A measured value in a format; as it is, where the format does not suit it."""
     try:
         return number(value, spec)
     except ValueError:  # reported by `kb check`

@@ -26,6 +26,7 @@ from kb.load import find_root, load
 from kb.model import Entry
 from kb.pages.proof import proof
 from kb.typeset import esc
+from kb.urls import from_root
 
 LIBRARY_PAGE = "library.md"
 
@@ -44,6 +45,7 @@ class KnowledgeBaseExtension(Extension):
         inline.register(_Inline(scan.WIKILINK, md, lambda m: wikilink(evidence, m)), "kb-wikilink", 176)
         inline.register(_Inline(scan.CITATION, md, lambda m: citation(evidence, m)), "kb-citation", 175)
         md.treeprocessors.register(_Sidenotes(md, evidence), "kb-sidenotes", 14)
+        md.treeprocessors.register(_Corners(md), "kb-corners", 13)
         md.treeprocessors.register(_Glossary(md, glossary.terms(evidence.base)), "kb-glossary", 15)  # after "inline"
         md.parser.blockprocessors.register(_Block(md.parser, evidence), "kb-block", 175)
 
@@ -69,13 +71,13 @@ def wikilink(evidence: Evidence, match: re.Match[str]) -> str | None:
     if len(found) != 1:
         return f'<span class="dead" title="no such page">{esc(match["text"] or match["target"])}</span>'
     text = match["text"] or components.called(evidence, found[0])
-    return f'<a href="/{esc(found[0])}{esc(anchor)}" data-preview="">{components.inline(text)}</a>'
+    return f'<a href="{esc(from_root(found[0]) + anchor)}" data-preview="">{components.inline(text)}</a>'
 
 
 def measured(evidence: Evidence, match: re.Match[str]) -> str:
     """A number that a run gave, leading to its claim."""
     standing = evidence.standings.get(match["claim"])
-    return components.measured(standing, match["quantity"], match["format"] or "", _from_root)
+    return components.measured(standing, match["quantity"], match["format"] or "", from_root)
 
 
 def _cited(evidence: Evidence, key: str, where: str) -> str:
@@ -83,13 +85,9 @@ def _cited(evidence: Evidence, key: str, where: str) -> str:
     if entry is None:
         return f'<span class="dead" title="not in the library">{esc(key)}</span>'
     reading = evidence.names.readings.get(key)
-    target = f"/{reading.path}" if reading else f"/{LIBRARY_PAGE}#{key}"
+    target = from_root(reading.path if reading else f"{LIBRARY_PAGE}#{key}")
     place = f", {esc(where)}" if where else ""
     return f'<a href="{esc(target)}" data-key="{esc(key)}" {cards.of_work(entry, reading)}>{esc(references.short(entry))}</a>{place}'
-
-
-def _from_root(path: str) -> str:
-    return f"/{path}"
 
 
 @lru_cache(maxsize=1)
@@ -145,7 +143,7 @@ class _Block(BlockProcessor):
         if standing is None:
             return f'<p class="dead">no page states claim {esc(name)}</p>'
         make = components.claim_block if kind == "claim" else components.receipt
-        return make(standing, _from_root)
+        return make(standing, from_root)
 
 
 class _Sidenotes(Treeprocessor):
@@ -181,6 +179,15 @@ def _sidenote(entry: Entry) -> str:
     where = f" <em>{esc(venue)}</em>." if venue else ""
     title = f'<span class="title">{esc(references.title(entry))}.</span>'
     return f'<span class="sidenote" aria-hidden="true" data-search-exclude=""><b>{esc(references.short(entry))}</b> {title}{where}</span>'
+
+
+class _Corners(Treeprocessor):
+    """An empty corner of a table is a cell: as a heading it would be announced, and say nothing."""
+
+    def run(self, root: etree.Element) -> None:
+        for head in root.iter("th"):
+            if not "".join(head.itertext()).strip() and len(head) == 0:
+                head.tag = "td"
 
 
 class _Glossary(Treeprocessor):
@@ -220,7 +227,7 @@ class _Glossary(Treeprocessor):
             return
         term = self._term(found)
         seen.add(term.link)
-        link = etree.Element("a", {"class": "term", "href": f"/{term.link}", "data-definition": term.definition})
+        link = etree.Element("a", {"class": "term", "href": from_root(term.link), "data-definition": term.definition})
         link.text = AtomicString(found[0])
         link.tail = text[found.end() :]
         if after is None:
@@ -251,7 +258,7 @@ def _element(xhtml: str) -> etree.Element:
     return element
 
 
-_HIDDEN = {0x02: "\ue002", 0x03: "\ue003"}
+_HIDDEN = {0x02: "\ue002", 0x03: "\ue003", 0x0C: " "}
 _SHOWN = {0xE002: "\x02", 0xE003: "\x03"}
 
 

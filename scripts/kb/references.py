@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from bibtexparser.middlewares.names import parse_single_name_into_parts, split_multiple_persons_names
 from pylatexenc.latex2text import LatexNodes2Text
@@ -18,10 +19,13 @@ _OURS = frozenset({"annote", "keywords", "note", "file", "abstract"})
 
 @lru_cache(maxsize=4096)
 def text(latex: str) -> str:
-    """A BibTeX field without LaTeX: accents, dashes and quotes as characters, no braces."""
+    """A BibTeX field without LaTeX: accents, dashes and quotes as characters, no braces; no file is read."""
     if not re.search(r"[\\{}~]|--|``|''", latex):
         return latex
-    plain = _TEXT.latex_to_text(latex)
+    try:
+        plain = _TEXT.latex_to_text(latex)
+    except (IndexError, TypeError, ValueError):  # pylatexenc's, of a macro whose arguments it does not know
+        plain = re.sub(r"[{}]", "", latex)
     return re.sub(r"\s+", " ", plain).strip()
 
 
@@ -97,7 +101,8 @@ def address(entry: Entry) -> str:
         return f"https://doi.org/{doi}"
     if entry.get("eprint") and entry.get("archiveprefix").lower() == "arxiv":
         return f"https://arxiv.org/abs/{entry.get('eprint')}"
-    return entry.get("url")
+    url = entry.get("url")
+    return url if urlsplit(url).scheme in ("http", "https") else ""
 
 
 def reference(entry: Entry) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote
 
 from kb import references
 from kb.components import claim_page, says_plainly
@@ -39,7 +40,7 @@ def head(evidence: Evidence, page: str, title: str, about: str, site: Site) -> H
     section = page.partition("/")[0].removesuffix(".md")
     picture = f"{site.address}assets/og/{section if section in SECTIONS else 'site'}.png"
     is_plain = (page in evidence.names.pages and not page.endswith("README.md")) or page.startswith("claims/")
-    markdown = markdown_path(page) if is_plain else ""
+    markdown = quote(markdown_path(page)) if is_plain else ""
     bibtex = cited_as(evidence, page, title, site) if is_plain else ""
     return Head(linked_data(evidence, page, title, about, site), picture, markdown, bibtex, _badge(page, site))
 

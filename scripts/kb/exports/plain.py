@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from urllib.parse import quote, unquote
 
 from kb import references, scan
-from kb.components import called, claim_page, device_name, says_plainly
+from kb.components import called, claim_page, device_name, formatted, says_plainly
 from kb.evidence.verdicts import Evidence, Standing
 from kb.exports.site import Export, Site
 from kb.model import Kernel, Note, Notebook
 from kb.names import resolve
 from kb.pages.mentions import cited
-from kb.typeset import day, number
+from kb.typeset import day, fenced
 from kb.urls import url
 
 _LINK = re.compile(r"\]\((?P<target>[^():\s]+)\)")
-_FENCE = re.compile(r"^(```|~~~).*?^\1[`~]*$", re.MULTILINE | re.DOTALL)
+_DEFINITION = re.compile(r"^(?P<name> {0,3}\[[^\[\]^@]+\]: *)(?P<target>[^:\s]+)$", re.MULTILINE)
+_BLOCK = re.compile(r"^/// (?:claim|receipt) \| *([\w-]+) *\n/// *$", re.MULTILINE)
+_MEASURED, _WIKILINK, _CITATION = map(re.compile, (scan.MEASURED, scan.WIKILINK, scan.CITATION))
+Replace = Callable[[re.Match[str]], str]
 
 
 def exports(evidence: Evidence, site: Site) -> Iterator[Export]:
@@ -56,13 +60,13 @@ def llms(evidence: Evidence, site: Site) -> str:
 
 def _listed(rows: Iterable[tuple[str, str, str]], site: Site) -> str:
     return "\n".join(
-        f"- [{_bracketed(title)}]({site.address}{markdown_path(path)}): {scan.plainly(summary)}"
+        f"- [{_bracketed(title)}]({site.address}{quote(markdown_path(path))}): {scan.plainly(summary)}"
         for title, path, summary in rows
     )
 
 
 def _bracketed(text: str) -> str:
-    return re.sub(r"([\[\]])", r"\\\1", text)
+    return re.sub(r"([\[\]\\])", r"\\\1", text)
 
 
 def _texts(evidence: Evidence, site: Site) -> Iterator[tuple[str, str]]:
@@ -87,7 +91,7 @@ def of_note(evidence: Evidence, note: Note, site: Site) -> str:
 def of_notebook(evidence: Evidence, notebook: Notebook, site: Site) -> str:
     """A notebook's prose and code; its claims with their verdicts first."""
     cells = (
-        f"```python\n{cell.source}\n```" if cell.is_code else _resolved(evidence, cell.source, notebook.path, site)
+        fenced(cell.source) if cell.is_code else _resolved(evidence, cell.source, notebook.path, site)
         for cell in notebook.cells
     )
     tried = "\n".join(f"- {_stated(s)}" for s in evidence.of_notebook(notebook.path))
@@ -97,7 +101,7 @@ def of_notebook(evidence: Evidence, notebook: Notebook, site: Site) -> str:
 
 def of_kernel(evidence: Evidence, kernel: Kernel, site: Site) -> str:
     """A kernel's description and its whole source."""
-    return f"# {kernel.title}\n\n{_resolved(evidence, kernel.doc, kernel.path, site)}\n\n```python\n{kernel.source.rstrip()}\n```\n"
+    return f"# {kernel.title}\n\n{_resolved(evidence, kernel.doc, kernel.path, site)}\n\n{fenced(kernel.source.rstrip())}\n"
 
 
 def of_claim(evidence: Evidence, standing: Standing, site: Site) -> str:
@@ -107,7 +111,7 @@ def of_claim(evidence: Evidence, standing: Standing, site: Site) -> str:
     if claim.corrects:
         lines.append(f"Often said: “{claim.corrects}”")
     if trial and standing.notebook:
-        code = f"```python\ntest    = {trial.test}\non      = {trial.on}\ncontrol = {trial.control}\n```"
+        code = fenced(f"test    = {trial.test}\non      = {trial.on}\ncontrol = {trial.control}")
         lines += [code, f"Tested in {site.link(standing.notebook.path)}"]
     lines.append("\n".join(f"- {name}: {value}" for name, value in standing.measured.items()))
     return "\n\n".join(filter(None, lines)) + "\n"
@@ -127,42 +131,57 @@ def _reference(evidence: Evidence, key: str) -> str:
 
 
 def _resolved(evidence: Evidence, markdown: str, page: str, site: Site) -> str:
-    """Markdown in which nothing is ours any more; code is left as it is."""
+    """Markdown in which nothing is ours any more; code, comments and formulas are left as they are."""
+    prose = scan.prose(markdown)
+    found = ((m, make) for pattern, make in _replacements(evidence, page, site) for m in pattern.finditer(markdown))
+    made = sorted((m.start(), m.end(), make(m)) for m, make in found if prose[m.start()] == markdown[m.start()])
     parts, at = [], 0
-    for fence in _FENCE.finditer(markdown):
-        parts += [_prose(evidence, markdown[at : fence.start()], page, site), fence[0]]
-        at = fence.end()
-    return "".join([*parts, _prose(evidence, markdown[at:], page, site)])
+    for start, end, text in made:
+        if start >= at:
+            parts += [markdown[at:start], text]
+            at = end
+    return "".join([*parts, markdown[at:]])
 
 
-def _prose(evidence: Evidence, text: str, page: str, site: Site) -> str:
-    def block(m: re.Match[str]) -> str:
-        standing = evidence.standings.get(m[1])
-        return f"> {_stated(standing)} <{site.link(claim_page(m[1]))}>" if standing else m[0]
+def _replacements(evidence: Evidence, page: str, site: Site) -> Iterator[tuple[re.Pattern[str], Replace]]:
+    """What is ours in Markdown, and what any reader of Markdown understands in its place."""
+    yield _LINK, lambda m: f"]({_full(m['target'], page, site)})"
+    yield _DEFINITION, lambda m: f"{m['name']}{_full(m['target'], page, site)}"
+    yield _BLOCK, lambda m: _quoted(evidence, m[1], site)
+    yield _MEASURED, lambda m: _measured(evidence, m)
+    yield _WIKILINK, lambda m: _wikilink(evidence, m, page, site)
+    yield _CITATION, lambda m: _cited(evidence, m["items"]) or m[0]
 
-    def measured(m: re.Match[str]) -> str:
-        standing = evidence.standings.get(m["claim"])
-        value = standing.measured.get(m["quantity"]) if standing else None
-        return "(not measured)" if value is None else number(value, m["format"] or "")
 
-    def wikilink(m: re.Match[str]) -> str:
-        found = sorted(evidence.names.find(m["target"].strip()))
-        if len(found) != 1:
-            return m["text"] or m["target"]
-        return f"[{m['text'] or called(evidence, found[0])}]({site.link(found[0])})"
+def _full(link: str, page: str, site: Site) -> str:
+    """The full address of what a relative link means; the link itself, if that lies outside."""
+    target, mark, anchor = link.partition("#")
+    path = resolve(page, unquote(target)) if target else page
+    return link if path.startswith("..") else f"{site.link(path)}{mark}{anchor}"
 
-    def citation(m: re.Match[str]) -> str:
-        named = ((evidence.names.entries.get(key), key, where) for key, where in scan.cited(m["items"]))
-        said = ((references.short(e) if e else key) + (f", {where}" if where else "") for e, key, where in named)
-        return f"({'; '.join(said)})"
 
-    def link(m: re.Match[str]) -> str:
-        target, mark, anchor = m["target"].partition("#")
-        path = resolve(page, target) if target else page
-        return f"]({site.link(path)}{mark}{anchor})" if path in evidence.base.files else m[0]
+def _quoted(evidence: Evidence, name: str, site: Site) -> str:
+    standing = evidence.standings.get(name)
+    return f"> {_stated(standing)} <{site.link(claim_page(name))}>" if standing else f"(no claim {name})"
 
-    text = re.sub(_LINK, link, text)
-    text = re.sub(r"/// (?:claim|receipt) \| *([\w-]+) *\n/// *", block, text)
-    text = re.sub(scan.MEASURED, measured, text)
-    text = re.sub(scan.WIKILINK, wikilink, text)
-    return re.sub(scan.CITATION, citation, text)
+
+def _measured(evidence: Evidence, m: re.Match[str]) -> str:
+    standing = evidence.standings.get(m["claim"])
+    value = standing.measured.get(m["quantity"]) if standing else None
+    return "(not measured)" if value is None else formatted(value, m["format"] or "")
+
+
+def _wikilink(evidence: Evidence, m: re.Match[str], page: str, site: Site) -> str:
+    heading = (m["heading"] or "").strip()
+    name = m["target"].strip()
+    found = sorted(evidence.names.find(name)) if name else [page]
+    text = m["text"] or (called(evidence, found[0]) if name and len(found) == 1 else name or heading)
+    anchor = f"#{scan.slug(heading)}" if heading else ""
+    return f"[{_bracketed(text)}]({site.link(found[0])}{anchor})" if len(found) == 1 else text
+
+
+def _cited(evidence: Evidence, items: str) -> str:
+    named = ((evidence.names.entries.get(key), key, where) for key, where in scan.cited(items))
+    said = ((references.short(e) if e else key) + (f", {where}" if where else "") for e, key, where in named)
+    listed = "; ".join(said)
+    return f"({listed})" if listed else ""

@@ -20,11 +20,11 @@ def exports(evidence: Evidence, site: Site) -> Iterator[Export]:
     """Both lists, and a file for each claim, at addresses that stay."""
     pages = citing(evidence)
     works = [work(evidence, entry, pages.get(entry.key, set()), site) for entry in evidence.base.library]
-    yield Export("library.json", as_json({"site": site.address, "works": works}))
+    yield Export("library.json", as_json({"$schema": site.schema("library"), "site": site.address, "works": works}))
     found = [claim(evidence, standing, site) for standing in evidence.standings.values()]
-    yield Export("claims.json", as_json({"site": site.address, "claims": found}))
+    yield Export("claims.json", as_json({"$schema": site.schema("claims"), "site": site.address, "claims": found}))
     for record in found:
-        yield Export(f"claims/{record['id']}.json", as_json(record))
+        yield Export(f"claims/{record['id']}.json", as_json({"$schema": site.schema("claim"), **record}))
 
 
 def work(evidence: Evidence, entry: Entry, pages: set[str], site: Site) -> dict[str, object]:

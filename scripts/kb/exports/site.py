@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import quote
 
-from kb.urls import url
+from kb.urls import split, url
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +20,14 @@ class Site:
     address: str
     """Where it is published, ending in a slash."""
 
+    def schema(self, name: str) -> str:
+        """The address of the JSON Schema that a file of this site keeps to; it lies in `scripts/site/schema/`."""
+        return f"{self.address}schema/{name}.json"
+
     def link(self, path: str) -> str:
         """The full address of a page, by its repository path; it may carry an anchor."""
-        page, mark, anchor = path.partition("#")
-        return f"{self.address}{url(page)}{mark}{anchor}"
+        page, anchor = split(path)
+        return f"{self.address}{quote(url(page))}" + (f"#{anchor}" if anchor else "")
 
 
 @dataclass(frozen=True, slots=True)

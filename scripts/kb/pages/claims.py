@@ -14,7 +14,7 @@ from kb.pages import history
 from kb.pages.notebooks import cell_html
 from kb.pages.notes import reference_list
 from kb.pages.page import Page, heading, section
-from kb.typeset import counted, day, esc, plain
+from kb.typeset import counted, day, esc, fenced, plain
 from kb.urls import relative
 
 INDEX = "claims.md"
@@ -99,15 +99,15 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             f'<h1 id="{esc(claim.id)}" class="statement">{components.says(standing)}</h1>\n\n',
             f'<p class="lede">Often said: <q>{components.inline(claim.corrects)}</q></p>\n\n' if claim.corrects else "",
             f"{components.receipt(standing, to, most=99)}\n\n",
-            section("Verdict by device", _verdicts(standing)),
-            section("Test and control", _trial(standing)),
-            section("Evidence", _evidence(evidence, standing, path)),
+            section("Verdict by device", _verdicts(standing), found=False),
+            section("Test and control", _trial(standing), found=False),
+            section("Evidence", _evidence(evidence, standing, path), found=False),
             section(
                 "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
             ),
-            section("History", history.render(evidence.base.history, claim.id)),
-            section("Replications", history.replications(evidence, standing)),
-            section("Reproduce", _reproduce(standing)),
+            section("History", history.render(evidence.base.history, claim.id), found=False),
+            section("Replications", history.replications(evidence, standing), found=False),
+            section("Reproduce", _reproduce(standing), found=False),
         ]
     )
     title = claim.id.replace("-", " ")
@@ -135,14 +135,16 @@ def _trial(standing: Standing) -> str:
     trial, result = standing.trial, standing.finding.result
     if trial is None:
         return "No notebook tests it."
-    code = "\n".join(
-        ["```python", f"test    = {trial.test}", f"on      = {trial.on}", f"control = {trial.control}", "```"]
-    )
+    code = fenced(f"test    = {trial.test}\non      = {trial.on}\ncontrol = {trial.control}")
     if result is None:
         return code
     rows = [
         ("evidence", esc(result.evidence), "passes, as claimed" if result.holds else "fails"),
-        ("control", esc(result.control), result.void or ("fails, as it must" if result.control_fails else "passes")),
+        (
+            "control",
+            esc(result.control),
+            esc(result.void) or ("fails, as it must" if result.control_fails else "passes"),
+        ),
     ]
     return f"{code}\n\n{components.table(('', 'Value', 'The test'), rows)}"
 
@@ -157,7 +159,7 @@ def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
     link = (
         f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
     )
-    return f"{link}\n\n```python\n{cell.source}\n```\n\n{shown}\n\n{_quantities(standing)}"
+    return f"{link}\n\n{fenced(cell.source)}\n\n{shown}\n\n{_quantities(standing)}"
 
 
 def _quantities(standing: Standing) -> str:

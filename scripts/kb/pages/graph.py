@@ -31,5 +31,10 @@ def render(evidence: Evidence) -> list[Page]:
         f'<div class="graph" data-graph="{relative(PATH, DATA)}"></div>\n\n'
         f'## The best connected\n\n<ul class="connected">{items}</ul>\n'
     )
-    meta = {"description": "Every page and what it refers to.", "kind": "index", "hide": ["toc"]}
+    meta = {
+        "description": "Every page and what it refers to.",
+        "kind": "index",
+        "hide": ["toc"],
+        "search": {"exclude": True},
+    }
     return [Page(PATH, "Graph", body, meta)]

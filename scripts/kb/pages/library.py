@@ -33,7 +33,7 @@ def render(evidence: Evidence) -> list[Page]:
         f'<p class="ways"><a href="{relative(PATH, queue.PATH)}">Reading queue</a> '
         f'<a href="{relative(PATH, LIBRARY)}" download>Download library.bib</a> <a href="{relative(PATH, "library.json")}">library.json</a></p>'
     )
-    heads = ("Work", "Year", "Where", "Reading", "Cited on", "")
+    heads = ("Work", "Year", "Where", "Reading", "Cited on", "Cite")
     body = f"{heading('References', 'Library', lede)}{download}\n\n{table(heads, rows, 'library filterable', frozenset({1}))}"
     meta = {"description": "Every work that is cited here.", "kind": "index", "hide": ["toc"]}
     return [Page(PATH, "Library", body + "\n", meta)]

@@ -70,7 +70,7 @@ def _name(place: Place, page: str) -> str:
     node, sign = place.node, -1 if place.is_left else 1
     anchor = "end" if place.is_left else "start"
     return (
-        f'<a xlink:href="{esc(relative(page, node.path))}" tabindex="-1"><title>{esc(node.name)}</title>'
+        f'<a role="link" xlink:href="{esc(relative(page, node.path))}" tabindex="-1"><title>{esc(node.name)}</title>'
         f'<path class="{esc(node.kind)}" transform="translate({place.x:.0f} {place.y:.1f})" d="{SHAPES.get(node.kind, _DISC)}"/>'
         f'<text x="{place.x + sign * 12:.0f}" y="{place.y + 4.5:.1f}" text-anchor="{anchor}">{esc(_cut(node.name))}</text></a>'
     )

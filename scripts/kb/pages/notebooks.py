@@ -22,7 +22,7 @@ from kb.pages import nearby
 from kb.pages.mentions import backlinks, cited
 from kb.pages.notes import backlink_list, reference_list
 from kb.pages.page import Page, foot, heading
-from kb.typeset import counted, day, esc
+from kb.typeset import counted, day, esc, fenced
 from kb.urls import relative
 
 _TEMPLATE = """
@@ -32,12 +32,10 @@ _TEMPLATE = """
 
 {% endblock markdowncell -%}
 {%- block codecell -%}
-{%- for name in cell.metadata.claims %}<a class="anchor" id="{{ name }}"></a>
+{%- for name in cell.metadata.claims %}<a class="anchor" id="{{ name | e }}"></a>
 {% endfor %}
 {%- if not cell.get("transient", {}).get("remove_source") -%}
-```python
-{{ cell.source }}
-```
+{{ cell.metadata.fenced }}
 
 {% endif -%}
 {{ cell.metadata.shown }}
@@ -116,6 +114,7 @@ def _document(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -
         if cell.is_code:
             metadata |= {
                 "claims": claims.get(index, []),
+                "fenced": fenced(cell.source),
                 "shown": cell_html(evidence, notebook.path, notebook, index, receipt, f"c{index}"),
             }
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell

@@ -28,7 +28,7 @@ def render(evidence: Evidence) -> list[Page]:
     body = heading("References", "Reading queue", lede) + table(
         ("Work", "Year", "Waiting"), rows, "filterable", frozenset({1})
     )
-    meta = {"description": "What to read next.", "kind": "index", "hide": ["toc"]}
+    meta = {"description": "What to read next.", "kind": "index", "hide": ["toc"], "search": {"exclude": True}}
     return [Page(PATH, "Reading queue", body + "\n", meta)]
 
 

@@ -51,7 +51,7 @@
     hide()
     owner = link
     shown = drawn(JSON.parse(link.dataset.card), link)
-    document.querySelector(".md-container, body").append(shown)
+    ;(document.querySelector("main") ?? document.body).append(shown)
     link.setAttribute("aria-describedby", "hovercard")
     place()
   }

@@ -38,10 +38,12 @@
 
   const filterable = (box) => {
     const rows = [...box.querySelectorAll("tbody tr:not(.group)")].map((row) => ({ row, words: text(row) }))
+    box.classList.add("ready")
     if (rows.length < 8) return
     const bar = document.createElement("div")
     bar.className = "filter"
     bar.setAttribute("role", "search")
+    bar.setAttribute("aria-label", "Rows")
     const input = Object.assign(document.createElement("input"), { type: "search", placeholder: "Filter", name: "q" })
     input.setAttribute("aria-label", "Filter the table")
     const count = document.createElement("output")
@@ -51,18 +53,21 @@
     const more = Object.assign(document.createElement("button"), { type: "button", className: "more", hidden: true })
     let most = Number(box.dataset.most) || Infinity
     let order = ""
+    let sequence = rows
+    let later
 
     const arrange = () => {
       if (!sort || sort.value === order) return
       order = sort.value
-      box.querySelector("tbody").append(...ordered(rows, order).map(({ row }) => row))
+      sequence = ordered(rows, order)
+      box.querySelector("tbody").append(...sequence.map(({ row }) => row))
     }
     const apply = () => {
       const wanted = input.value.trim().toLowerCase().split(/\s+/).filter(Boolean)
       const chosen = facets.filter(({ select }) => select.value)
       let found = 0
       arrange()
-      for (const { row, words, values } of order ? ordered(rows, order) : rows) {
+      for (const { row, words, values } of sequence) {
         const fits =
           chosen.every(({ name, select }) => values[name].includes(select.value)) && wanted.every((word) => words.includes(word))
         found += fits
@@ -96,7 +101,8 @@
     bar.append(input, ...facets.map(({ label }) => label), ...(sort ? [labelled("Order", sort)] : []), count)
     bar.addEventListener("input", () => {
       apply()
-      remember()
+      clearTimeout(later)
+      later = setTimeout(remember, 250)
     })
     more.addEventListener("click", () => {
       most = Infinity

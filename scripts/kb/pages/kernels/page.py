@@ -17,7 +17,7 @@ from kb.pages.kernels.known import Known
 from kb.pages.mentions import Backlink, cited
 from kb.pages.notes import backlink_list, reference_list
 from kb.pages.page import Page, foot, heading, section
-from kb.typeset import day, esc
+from kb.typeset import day, esc, fenced
 from kb.urls import relative
 
 
@@ -34,9 +34,9 @@ def page(evidence: Evidence, known: Known, catalogue: Mapping[str, Known], linke
             _glance(known),
             kernel.doc,
             section("Who reads and writes what", tiling.section(known), "tiling"),
-            section("The code", f"```python\n{code}\n```\n\n{_folded_spec(spec)}", "the-code"),
-            section("What is proven", proofs.section(known), "proofs"),
-            section("Compiled for ten years of GPUs", compiled.section(known), "compiled"),
+            section("The code", f"{fenced(code)}\n\n{_folded_spec(spec)}", "the-code", found=False),
+            section("What is proven", proofs.section(known), "proofs", found=False),
+            section("Compiled for ten years of GPUs", compiled.section(known), "compiled", found=False),
             section("Cost and speed", cost.section(known, catalogue), "cost"),
             section("When to use PyTorch instead", known.contract.get("rather_torch", ""), "rather-pytorch"),
             section("Exercises", _exercises(known), "exercises"),
@@ -115,8 +115,8 @@ def _code(kernel: Kernel) -> tuple[str, str]:
 def _folded_spec(spec: str) -> str:
     if not spec:
         return ""
-    fenced = "\n".join(f"    {line}" if line else "" for line in f"```python\n{spec}\n```".splitlines())
-    return f'??? note "Its SPEC: what the proofs, this page and the benchmark are made from"\n\n{fenced}'
+    inside = "\n".join(f"    {line}" if line else "" for line in fenced(spec).splitlines())
+    return f'??? note "Its SPEC: what the proofs, this page and the benchmark are made from"\n\n{inside}'
 
 
 def _exercises(known: Known) -> str:
