@@ -6,12 +6,13 @@ BIN    := $(VENV)/bin
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet install --constraint constraints.txt
 SITE   := $(VENV)/.site-ready
 FULL   := $(VENV)/.full-ready
+LIGHTHOUSE := build/lighthouse/node_modules/.bin/lighthouse
 SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 # PYTHON is a command, or for the wheelhouse another machine's version.
 MAKES_VENV = $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help serve site check verify compare newest evidence finished links bench wheelhouse test clean
+.PHONY: help serve site check verify compare newest evidence finished links bench lighthouse wheelhouse test clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
@@ -54,6 +55,11 @@ links: $(FULL)  ## whether links that lead elsewhere still do; never part of the
 bench: $(FULL)  ## what running notebooks costs here and elsewhere, beside its goals; twenty minutes
 	@$(PIP) --editable '.[bench]'
 	$(BIN)/python scripts/benchmarks/verify.py
+
+lighthouse: $(SITE)  ## what a phone on slow 4G pays for a page: scores, paint, weight; needs Node.js and Chromium; ten minutes
+	$(BIN)/mkdocs build --strict --quiet
+	@test -x $(LIGHTHOUSE) || npm install --prefix build/lighthouse --no-audit --no-fund --loglevel error lighthouse@12.8.2
+	PYTHONPATH=scripts $(BIN)/python scripts/benchmarks/site.py site --lighthouse $(LIGHTHOUSE)
 
 wheelhouse: $(SITE)  ## what a node without a network needs for `kb verify`, in build/wheelhouse; PYTHON=3.12 is the node's
 	@rm -rf build/wheelhouse

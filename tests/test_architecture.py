@@ -11,7 +11,7 @@ import pytest
 
 ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
-    ("model", "timings", "problems", "scan", "schema", "urls", "typeset"),
+    ("model", "timings", "problems", "scan", "schema", "spoken", "urls", "typeset"),
     (
         *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
         *("kernels.spec", "kernels.inputs", "kernels.layouts", "sanitizer"),
@@ -34,8 +34,19 @@ TIERS = (
         "kernels.gate",
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
-    ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
-    ("pages", "markdown", "mathml", "diagrams", "fonts"),
+    (
+        "kernels.prove",
+        "kernels.bench",
+        "evidence.verify",
+        "evidence.cluster",
+        "checks",
+        "cards",
+        "components",
+        "outputs",
+        "allowed",
+    ),
+    ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),
+    ("exports",),
     ("author",),
     ("plugin", "cli"),
 )

@@ -33,7 +33,7 @@ def test_what_a_source_corrects_stands_with_its_citation_and_its_page(write: Wri
     assert "0 by a run · 1 by a source" in body
     assert '<p class="said"><q>The earth is <em>flat</em>.</q></p>' in body
     assert "It is round [@a2020a, sec. 1], as [[b]] says.\n{.right}" in body
-    assert "In [[notes/a|A]]." in body
+    assert 'In <a href="../notes/a/" data-preview="">A</a>.' in body
     assert '<li id="ref-a2020a">' in pages["notes/a.md"].body
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from kb.model import Output
 from kb.outputs import COLOURS, figure, sanitised, shown
+from kb.spoken import spoken
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -81,7 +82,7 @@ def test_a_figure_may_hold_pixels_of_its_own() -> None:
     assert "data:" not in made
 
 
-def test_a_figure_follows_the_colour_scheme_and_its_title_is_its_alternative() -> None:
+def test_a_figure_follows_the_colour_scheme_and_its_alternative_says_what_it_shows() -> None:
     svg = (
         '<?xml version="1.0"?><svg width="10pt" height="5pt" viewBox="0 0 10 5"><path style="stroke: #1c1b19"/>'
         '<path style="stroke: #8a3324"/><text style="font-size: 9px; fill: #1c1b19">0.5</text>'
@@ -89,7 +90,7 @@ def test_a_figure_follows_the_colour_scheme_and_its_title_is_its_alternative() -
     )
     made = figure(svg, "c0")
 
-    assert made.startswith('<svg role="img" aria-label="What we &amp;lt;found&amp;gt;" viewBox="0 0 10 5">')
+    assert made.startswith('<svg role="img" aria-label="What we &lt;found&gt;. Marked: 0.5" viewBox="0 0 10 5">')
     assert "stroke: currentColor" in made
     assert "stroke: var(--c0)" in made
     assert "10pt" not in made
@@ -128,3 +129,20 @@ def test_text_is_escaped_and_the_best_representation_is_shown() -> None:
 
 def test_sanitised_html_keeps_what_is_harmless() -> None:
     assert sanitised("<table><tr><td>1</td></tr></table>") == "<table><tbody><tr><td>1</td></tr></tbody></table>"
+
+
+def test_a_figure_is_said_in_words_with_its_axes_curves_and_notes() -> None:
+    def text(words: str, size: int) -> str:
+        return f'<text style="font-size: {size}px">{words}</text>'
+
+    power = '<text><tspan style="font-size: 9px">10</tspan><tspan style="font-size: 6px">−2</tspan></text>'
+    svg = (
+        '<svg viewBox="0 0 1 1"><g id="axes_1"><g id="matplotlib.axis_1">'
+        f'<g id="xtick_1">{text("1", 9)}</g><g id="xtick_2">{text("64", 9)}</g><g id="text_3">{text("width", 10)}</g></g>'
+        f'<g id="matplotlib.axis_2"><g id="ytick_1">{power}</g><g id="ytick_2">{text("1", 9)}</g>{text("error", 10)}</g>'
+        f'{text("Wider is better", 12)}{text("theory", 10)}<g id="legend_1">{text("SGD", 9)}{text("Adam", 9)}</g></g></svg>'
+    )
+
+    assert spoken(svg) == (
+        "Wider is better. Across: width, 1 to 64. Up: error, 10^−2 to 1. Shown: SGD; Adam. Marked: theory"
+    )

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from kb.evidence.verdicts import Evidence, judge
+from kb.exports import Site, exports
 from kb.load import load
 from kb.pages import Page, render
 from kb.pages.mentions import backlinks, readable
@@ -38,7 +39,9 @@ def test_every_thing_has_a_page(pages: dict[str, Page]) -> None:
         "claims.md",
         "claims/sums-depend-on-order.md",
         "corrections.md",
+        "graph.md",
         "library.md",
+        "queue.md",
     }
 
 
@@ -61,7 +64,7 @@ def test_a_note_has_references_and_backlinks_with_their_sentence(pages: dict[str
     assert '<li id="ref-goldberg1991what">' in body
     assert '<a class="reading" href="../../papers/goldberg1991what/">our reading</a>' in body
     assert "Erdős" in body
-    linked = body.partition("## Linked from")[2]
+    linked = body.partition('id="linked-from" data-search-exclude="">Linked from</h2>')[2]
     assert (
         '<a href="../practices/summing/">Sum from small to large</a> <span>Adding small numbers first loses less; why.</span>'
         in linked
@@ -125,12 +128,13 @@ def test_a_stale_notebook_says_so_and_why(evidence: Evidence) -> None:
     assert '<span class="badge stale">' in pages["claims.md"].body
 
 
-def test_every_link_in_raw_html_leads_to_a_page(pages: dict[str, Page]) -> None:
+def test_every_link_in_raw_html_leads_to_a_page(evidence: Evidence, pages: dict[str, Page]) -> None:
     import posixpath
 
     from kb.urls import url
 
     known = {url(path) for path in pages} | {"notebooks/receipts/cpu/numbers/rounding.ipynb", "papers/library.bib"}
+    known |= {export.path for export in exports(evidence, Site("Garden", "Sums.", "http://garden/"))}
     for page in pages.values():
         for link in re.findall(r'href="([^"#:]+)(?:#[^"]*)?"', page.body):
             base = posixpath.normpath(posixpath.join("/", url(page.path), link)).lstrip("/")

@@ -2,101 +2,15 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
-import shutil
-import subprocess
-import sys
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.browser import PAGES, Visit, marks
 from tests.conftest import ROOT
 
-playwright = pytest.importorskip("playwright.sync_api")
-CHROMIUM = next(
-    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
-)
-pytestmark = [
-    pytest.mark.browser,
-    pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine: make test installs it"),
-]
-
-PAGES = {
-    "home": "",
-    "claims": "claims/",
-    "claim": "claims/gradscaler-only-for-float16/",
-    "note": "notes/practices/loss-scaling/",
-    "paper": "papers/micikevicius2018mixed/",
-    "book": "notes/books/hardt2022patterns/",
-    "notebook": "notebooks/precision/loss_scaling/",
-    "kernel": "kernels/reductions/softmax/",
-    "library": "library/",
-    "room": "notes/",
-    "catalogue": "kernels/",
-    "path": "notes/path/learning-path/",
-    "tags": "tags/",
-    "404": "404.html",
-}
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The site, built as `make site` does, at a local address."""
-    folder = tmp_path_factory.mktemp("site")
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(folder)]
-    subprocess.run(command, cwd=ROOT, check=True)
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}/"
-    server.shutdown()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    flags = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]
-    with playwright.sync_playwright() as p:
-        opened = p.chromium.launch(
-            executable_path=CHROMIUM, args=[*flags, "--disable-component-update", "--disable-sync"]
-        )
-        yield opened
-        opened.close()
-
-
-class Visit:
-    """A page opened, and what it did: requests to other hosts, answers that failed, words in the console."""
-
-    def __init__(
-        self, browser: Any, address: str, path: str, *, scheme: str = "light", width: int = 1440, script: bool = True
-    ) -> None:
-        self.context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, java_script_enabled=script
-        )
-        self.page = self.context.new_page()
-        self.elsewhere: list[str] = []
-        self.failed: list[str] = []
-        self.said: list[str] = []
-        self.page.on(
-            "request", lambda r: None if r.url.startswith((address, "data:", "blob:")) else self.elsewhere.append(r.url)
-        )
-        self.page.on("response", lambda r: self.failed.append(r.url) if r.status >= 400 else None)
-        self.page.on("console", lambda m: self.said.append(m.text) if m.type in ("error", "warning") else None)
-        self.page.on("pageerror", lambda e: self.said.append(str(e)))
-        self.page.goto(address + path, wait_until="networkidle")
-
-    def __enter__(self) -> Visit:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.context.close()
+pytestmark = marks
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -261,6 +175,14 @@ def test_a_note_prints_with_its_references_and_without_the_frame(browser: Any, a
         visit.page.emulate_media(media="print")
         assert not visit.page.locator(".md-header").is_visible()
         assert visit.page.locator("ul.references").is_visible()
+        visit.page.locator("article p a[data-card]").first.focus()
+        frame = ".md-header, .md-sidebar, .md-footer, .md-skip, .md-top, .sidenote, .hovercard, .headerlink, .copy, .cite-page, .nearby"
+        seen = visit.page.locator(frame).evaluate_all(
+            "all => all.filter(e => e.checkVisibility()).map(e => e.className)"
+        )
+        assert seen == []
+        assert visit.page.locator("details.proof[open]").count() == 0
+        assert not visit.page.locator("details.proof > summary").first.is_visible()
         visit.page.pdf(path=str(tmp_path / "note.pdf"))
 
     assert (tmp_path / "note.pdf").read_bytes().startswith(b"%PDF")

@@ -38,3 +38,8 @@ def test_days_durations_and_sizes() -> None:
     assert typeset.day(None) == typeset.day("soon") == "unknown"
     assert [typeset.seconds(s) for s in (0.44, 12.3, 200, None)] == ["0.4\u202fs", "12\u202fs", "3\u202fmin", "unknown"]
     assert [typeset.kilobytes(b) for b in (32, 98304)] == ["32\u202fB", "96\u202fKiB"]
+
+
+def test_a_fence_is_longer_than_any_in_the_code() -> None:
+    assert typeset.fenced("x = 1") == "```python\nx = 1\n```"
+    assert typeset.fenced("text\n```\n````\ntext", "py").startswith("`````py\n")

@@ -6,13 +6,14 @@ Each takes `to`, a function from a repository path (with an anchor or without) t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from html import unescape
 
-from kb import references, scan
+from kb import cards, references, scan
 from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.model import Device, Receipt, Value, Verdict
 from kb.typeset import counted, day, esc, number, plain, seconds
+from kb.urls import relative
 
 To = Callable[[str], str]
 
@@ -41,29 +42,41 @@ def badge(verdict: Verdict, needs_gpu: bool = True) -> str:
 
 
 def standing_badge(standing: Standing, to: To) -> str:
-    """The badge of a claim, leading to its page."""
+    """The badge of a claim, leading to its page; its card has what was measured."""
     needs_gpu = standing.finding.device is Device.CUDA
-    return (
-        f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{badge(standing.verdict, needs_gpu)}</a>'
-    )
+    link = esc(to(claim_page(standing.claim.id)))
+    rows = [(_humanised(name), plain(value)) for name, value in list(standing.measured.items())[:4]]
+    return f'<a class="to-claim" href="{link}" {_card(standing, rows)}>{badge(standing.verdict, needs_gpu)}</a>'
 
 
 def standing_shape(standing: Standing, to: To) -> str:
     """The verdict's shape alone, for dense lists; what it means and of what stands in its label."""
     label = f"{standing.verdict}: {says_plainly(standing)}"
     link = esc(to(claim_page(standing.claim.id)))
-    return f'<a class="shape {standing.verdict}" href="{link}" title="{esc(label)}" aria-label="{esc(label)}">{SHAPES[standing.verdict]}</a>'
+    return f'<a class="shape {standing.verdict}" href="{link}" aria-label="{esc(label)}" {_card(standing, [])}>{SHAPES[standing.verdict]}</a>'
 
 
 def measured(standing: Standing | None, quantity: str, spec: str, to: To | None) -> str:
     """A number that a run gave, saying where it comes from; a dash where there is none yet."""
     if standing is None or quantity not in standing.measured:
         return '<span class="measured unmeasured" title="not measured yet">—</span>'
-    text = esc(_formatted(standing.measured[quantity], spec))
+    value = standing.measured[quantity]
+    body = f'<span class="measured {standing.verdict}">{esc(formatted(value, spec))}</span>'
+    if to is None:
+        return body
+    link = esc(to(claim_page(standing.claim.id)))
+    return f'<a class="to-claim" href="{link}" {_card(standing, [(_humanised(quantity), plain(value))])}>{body}</a>'
+
+
+def _card(standing: Standing, rows: cards.Rows) -> str:
+    """A claim in a card: what it says, what was measured, on what, when, and its control."""
     finding = standing.finding
-    origin = f"{quantity}: measured on a {DEVICES[finding.device]}, {_when(finding)}; {finding.verdict}"
-    body = f'<span class="measured {finding.verdict}" title="{esc(origin)}">{text}</span>'
-    return body if to is None else f'<a class="to-claim" href="{esc(to(claim_page(standing.claim.id)))}">{body}</a>'
+    about = [("device", device_name(finding.receipt)), ("run", _when(finding))] if finding.receipt else []
+    control = (
+        [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
+    )
+    why = [("why", finding.reason or finding.aged)] if finding.reason or finding.aged else []
+    return cards.card(says_plainly(standing), [*rows, *about, *control, *why], verdict=standing.verdict)
 
 
 def says(standing: Standing, to: To | None = None) -> str:
@@ -80,7 +93,7 @@ def says_plainly(standing: Standing) -> str:
 
     def fill(m: re.Match[str]) -> str:
         value = standing.measured.get(m["quantity"])
-        return "—" if value is None else _formatted(value, m["format"] or "")
+        return "—" if value is None else formatted(value, m["format"] or "")
 
     return unescape(_filled(standing.claim.says, fill, scan.plainly))
 
@@ -88,6 +101,7 @@ def says_plainly(standing: Standing) -> str:
 def _filled(text: str, fill: Callable[[re.Match[str]], str], around: Callable[[str], str]) -> str:
     """A statement treated as a whole by `around`, and then each placeholder filled in: one may stand inside code."""
     found = scan.find_placeholders(text)
+    text = re.sub("[\ue100-\ue1ff]", "\ufffd", text)
     for n, m in reversed(list(enumerate(found))):
         text = f"{text[: m.start()]}{chr(0xE100 + n)}{text[m.end() :]}"
     return re.sub("[\ue100-\ue1ff]", lambda c: fill(found[ord(c[0]) - 0xE100]), around(text))
@@ -106,15 +120,20 @@ def called(evidence: Evidence, path: str) -> str:
     return references.short(entry) if entry else evidence.names.title(path)
 
 
+def link_to(evidence: Evidence, page: str, path: str) -> str:
+    """A link from one page to another, by its title."""
+    return f'<a href="{relative(page, path)}" data-preview="">{inline(evidence.names.title(path))}</a>'
+
+
 def claim_block(standing: Standing, to: To) -> str:
     """A claim as it stands in a note: statement, verdict, provenance in a line, ways on."""
     claim, finding = standing.claim, standing.finding
     corrects = f'<p class="corrects">Often said: <q>{inline(claim.corrects)}</q></p>' if claim.corrects else ""
-    links = [f'<a href="{esc(to(claim_page(claim.id)))}">test and control</a>']
+    links = [f'<a href="{esc(to(claim_page(claim.id)))}">test</a>']
     if standing.notebook and standing.trial:
-        links.insert(0, f'<a href="{esc(to(f"{standing.notebook.path}#{claim.id}"))}">evidence</a>')
+        links.append(f'<a href="{esc(to(f"{standing.notebook.path}#{claim.id}"))}">notebook</a>')
     return (
-        f'<aside class="claim {finding.verdict}" id="{esc(claim.id)}" aria-label="Claim">'
+        f'<aside class="claim {finding.verdict}" id="{esc(claim.id)}" role="note" aria-label="Claim">'
         f'<p class="says">{says(standing)}</p>{corrects}'
         f'<p class="about">{standing_badge(standing, to)} <span>{_origin(standing)}</span> {" ".join(links)}</p></aside>'
     )
@@ -182,11 +201,28 @@ def device_name(found: Receipt) -> str:
     return f"CPU, {counted(cores, 'core')}" if isinstance(cores, int) else "CPU"
 
 
+def tabs(name: str, panels: Sequence[tuple[str, str]]) -> str:
+    """Panels of HTML of which one is shown, in the markup that Material styles; a single panel stands alone."""
+    if len(panels) < 2:
+        return "".join(html for _, html in panels)
+    ids = [f"__{name}_{n}" for n in range(len(panels))]
+    choices = "".join(
+        f'<input{" checked" if n == 0 else ""} id="{esc(i)}" name="__{esc(name)}" type="radio">'
+        for n, i in enumerate(ids)
+    )
+    labels = "".join(f'<label for="{esc(i)}">{esc(label)}</label>' for i, (label, _) in zip(ids, panels, strict=True))
+    blocks = "".join(f'<div class="tabbed-block">{html}</div>' for _, html in panels)
+    return (
+        f'<div class="tabbed-set tabbed-alternate" data-tabs="1:{len(panels)}">{choices}'
+        f'<div class="tabbed-labels">{labels}</div><div class="tabbed-content">{blocks}</div></div>'
+    )
+
+
 def table(
     heads: Iterable[str], rows: Iterable[Iterable[str]], kind: str = "", numeric: frozenset[int] = frozenset()
 ) -> str:
     """A table of HTML cells that scrolls sideways on a phone; the columns named by `numeric` align right."""
-    head = "".join(f'<th scope="col"{_number(i, numeric)}>{h}</th>' for i, h in enumerate(heads))
+    head = "".join(f'<th scope="col"{_number(i, numeric)}>{h}</th>' if h else "<td></td>" for i, h in enumerate(heads))
     body = "".join(
         "<tr>" + "".join(f"<td{_number(i, numeric)}>{cell}</td>" for i, cell in enumerate(row)) + "</tr>"
         for row in rows
@@ -202,7 +238,8 @@ def _row(name: str, value: str) -> str:
     return f"<div><dt>{esc(name)}</dt><dd>{esc(value)}</dd></div>"
 
 
-def _formatted(value: Value, spec: str) -> str:
+def formatted(value: Value, spec: str) -> str:
+    """A measured value in a format; as it is, where the format does not suit it."""
     try:
         return number(value, spec)
     except ValueError:  # reported by `kb check`
@@ -228,7 +265,7 @@ def _origin(standing: Standing) -> str:
         return esc(finding.reason)
     parts = [device_name(finding.receipt), _when(finding)]
     if finding.verdict is Verdict.VERIFIED:
-        parts.append(finding.aged or "control failed as it must")
+        parts.append(finding.aged or "control failed")
     elif finding.reason:
         parts.append(finding.reason)
     return esc(" · ".join(parts))

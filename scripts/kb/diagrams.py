@@ -11,7 +11,10 @@ import re
 from functools import lru_cache
 from typing import Any
 
+from kb import allowed
 from kb.typeset import esc
+
+_DRAWN: set[str] = set()
 
 _COLOURS = {
     "#f4f1ea": "var(--tint)",
@@ -43,7 +46,14 @@ _THEME = {
 
 def fence(source: str, language: str, class_name: str, options: dict[str, Any], md: Any, **_: Any) -> str:
     """A diagram as a figure. Its labels are its text alternative."""
-    return f'<figure class="diagram" role="img" aria-label="{esc(_spoken(source))}">{svg(source)}</figure>'
+    figure = f'<figure class="diagram" role="img" aria-label="{esc(_spoken(source))}">{svg(source)}</figure>'
+    _DRAWN.add(figure)
+    return figure
+
+
+def drawings() -> frozenset[str]:
+    """Every figure drawn so far, with the style sheet that nothing else on a page may bring."""
+    return frozenset(_DRAWN)
 
 
 @lru_cache(maxsize=256)
@@ -57,7 +67,7 @@ def svg(source: str) -> str:
     for colour, variable in _COLOURS.items():
         drawn = re.sub(re.escape(colour), variable, drawn, flags=re.IGNORECASE)
     drawn = drawn.replace("rgba(251, 250, 247, 0.5)", "var(--paper)")
-    return re.sub(r"<svg\b", '<svg aria-hidden="true" focusable="false"', drawn, count=1)
+    return re.sub(r"<svg\b", '<svg aria-hidden="true" focusable="false"', allowed.drawing(drawn), count=1)
 
 
 def _spoken(source: str) -> str:

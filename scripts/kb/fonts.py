@@ -16,16 +16,26 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-_LATIN = [
-    *range(0x20, 0x7F),
-    *range(0xA0, 0x180),
-    *range(0x2010, 0x2028),
-    0x202F,
-    0x2030,
-    *range(0x2032, 0x2034),
-    0x2039,
-    0x203A,
-]
+_CORE = (
+    *(*range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x2010, 0x2028), 0x202F, 0x2030),
+    *(
+        0x2070,
+        *range(0x2074, 0x207A),
+        0x207B,
+        *range(0x2080, 0x208A),
+        0x2032,
+        *range(0x2190, 0x2194),
+        0x21BB,
+        0x2212,
+        0x221A,
+        0x221E,
+    ),
+    *(0x2248, 0x2260, 0x2264, 0x2265, 0x2713, 0x2715),
+    *(0x107, 0x10D, 0x142, 0x144, 0x159, 0x15B, 0x161, 0x17E),  # of authors' names
+    *(0x394, 0x398, 0x39B, 0x3A0, 0x3A3, 0x3A6, 0x3A9, *range(0x3B1, 0x3CA)),  # Greek that formulas in prose use
+)
+"""What nearly every page sets. `unicode-range` in `assets/css/tokens.css` says the same, so that a page without the
+rest does not load it."""
 _GREEK = range(0x391, 0x3CA)
 _SIGNS = [
     *(0x2070, *range(0x2074, 0x208F)),  # superscripts and subscripts
@@ -64,20 +74,22 @@ class Font:
     features: tuple[str, ...] = _FEATURES
 
 
-_TEXT = (*_LATIN, *_GREEK, *_SIGNS)
+_REST = tuple(sorted({*range(0x100, 0x180), *range(0x2032, 0x2034), 0x2039, 0x203A, *_GREEK, *_SIGNS} - {*_CORE}))
 _SERIF = (("opsz", 15.0), ("wght", (400.0, 650.0)))
 _ITALIC = (("opsz", 15.0), ("wght", 400.0))
 _OPERATORS = [
     *(0x302, 0x303, 0x304, 0x305, 0x307, 0x308, 0x20D7, 0x2061, 0x2062, 0x2063, 0x2064),  # accents, invisible operators
-    *(0x210E, 0x2102, 0x2115, 0x211A, 0x211D, 0x2124, 0x2130, 0x2131, 0x210B, 0x2110, 0x2112, 0x211B, 0x2032, 0x2033, 0x2020),
+    *(0x210E, 0x2C6, 0x2DC, 0x332, 0x2032, 0x2033, 0x2020),
     *range(0x2190, 0x219A), *range(0x21D0, 0x21D6), 0x21A6, *range(0x2200, 0x2240), *range(0x2243, 0x224E), *range(0x225C, 0x2270),
     *range(0x2282, 0x2288), *range(0x2295, 0x229A), 0x22A4, 0x22A5, *range(0x22C0, 0x22C7), *range(0x22EE, 0x22F2),
     *range(0x2308, 0x230C), *range(0x239B, 0x23B4), 0x23DE, 0x23DF, 0x25A1, 0x203E, 0x27E8, 0x27E9, 0x2A00, 0x2A01, 0x2A02, 0x2A7D, 0x2A7E,
 ]  # fmt: skip
+_ITALICS = [*range(0x1D434, 0x1D468), *range(0x1D6E2, 0x1D71C)]  # what a variable of one letter is set in
 _LETTERS = [
-    *range(0x1D400, 0x1D4D0),  # bold, italic, bold italic, script capitals
+    *(0x2102, 0x210B, 0x2110, 0x2112, 0x2115, 0x211A, 0x211B, 0x211D, 0x2124, 0x2130, 0x2131),
+    *range(0x1D400, 0x1D434), *range(0x1D468, 0x1D4D0),  # bold, bold italic, script capitals
     *range(0x1D538, 0x1D552), 0x1D7D9,  # double-struck capitals and 1
-    *range(0x1D6A8, 0x1D756),  # bold and italic Greek
+    *range(0x1D6A8, 0x1D6E2), *range(0x1D71C, 0x1D756),  # bold and bold italic Greek
     *range(0x1D7CE, 0x1D7D8),  # bold digits
 ]  # fmt: skip
 _MATH = (
@@ -94,21 +106,21 @@ _MATH = (
     *_GREEK,
     *_SIGNS,
     *_OPERATORS,
-    *_LETTERS,
+    *_ITALICS,
 )
+_MATH_FEATURES = ("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm")
 FONTS = (
-    Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _TEXT, _SERIF),
-    Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _TEXT, _ITALIC),
-    Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _TEXT),
-    Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _TEXT),
-    Font(
-        "math.woff2",
-        "ziamath",
-        "STIXTwoMath-Regular.ttf",
-        _MATH,
-        features=("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm"),
-    ),
+    Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _CORE, _SERIF),
+    Font("serif-more.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _REST, _SERIF),
+    Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _CORE, _ITALIC),
+    Font("serif-italic-more.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _REST, _ITALIC),
+    Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _CORE),
+    Font("mono-more.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _REST),
+    Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _CORE),
+    Font("math.woff2", "ziamath", "STIXTwoMath-Regular.ttf", _MATH, features=_MATH_FEATURES),
+    Font("math-more.woff2", "ziamath", "STIXTwoMath-Regular.ttf", tuple(_LETTERS), features=_MATH_FEATURES),
 )
+"""Each face in two files: what most pages need, and what few do."""
 
 
 def woff2(cache: Path) -> Iterator[tuple[str, Path]]:
@@ -131,15 +143,17 @@ def _key(font: Font) -> str:
 
 
 def _make(font: Font) -> bytes:
-    loaded = TTFont(_source(font))
+    loaded = TTFont(source(font))
     options = subset.Options(
         layout_features=list(font.features), name_IDs=[0, 1, 2, 13, 14], notdef_outline=True, hinting=False
     )
     options.drop_tables += ["meta"]
+    if "MATH" in loaded:
+        _one_size_of_letters(loaded)
     cutter = subset.Subsetter(options)
     cutter.populate(unicodes=font.characters)
     cutter.subset(loaded)
-    if "MATH" in loaded:
+    if ord("√") in font.characters and "MATH" in loaded:
         _narrow_radicals(loaded)
     if font.axes:
         loaded = instancer.instantiateVariableFont(loaded, dict(font.axes))
@@ -147,6 +161,20 @@ def _make(font: Font) -> bytes:
     out = io.BytesIO()
     loaded.save(out)
     return out.getvalue()
+
+
+def _one_size_of_letters(font: TTFont) -> None:
+    """Forget the bolder letters for scripts and scripts of scripts, half of the file; primes keep theirs."""
+    names = font.getBestCmap()
+    kept = {names[prime] for prime in (0x2032, 0x2033, 0x2034, 0x2035) if prime in names}
+    table = font["GSUB"].table
+    styles = {n for f in table.FeatureList.FeatureRecord if f.FeatureTag == "ssty" for n in f.Feature.LookupListIndex}
+    for number in styles:
+        for lookup in table.LookupList.Lookup[number].SubTable:
+            inner = getattr(lookup, "ExtSubTable", lookup)
+            for name in ("mapping", "alternates"):
+                if hasattr(inner, name):
+                    setattr(inner, name, {k: v for k, v in getattr(inner, name).items() if k in kept})
 
 
 def _narrow_radicals(font: TTFont) -> None:
@@ -168,7 +196,7 @@ def _narrow_radicals(font: TTFont) -> None:
         font["hmtx"][name] = (width, glyph.xMin)
 
 
-def _source(font: Font) -> Path:
+def source(font: Font) -> Path:
     """The font's file, found without importing the package that carries it."""
     found = find_spec(font.package)
     assert found

@@ -20,11 +20,13 @@ from markdown.inlinepatterns import InlineProcessor
 from markdown.treeprocessors import Treeprocessor
 from markdown.util import AtomicString
 
-from kb import components, glossary, references, scan
+from kb import cards, components, glossary, references, scan
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import find_root, load
 from kb.model import Entry
+from kb.pages.proof import proof
 from kb.typeset import esc
+from kb.urls import from_root
 
 LIBRARY_PAGE = "library.md"
 
@@ -42,6 +44,8 @@ class KnowledgeBaseExtension(Extension):
         inline.register(_Inline(scan.MEASURED, md, lambda m: measured(evidence, m)), "kb-measured", 195)
         inline.register(_Inline(scan.WIKILINK, md, lambda m: wikilink(evidence, m)), "kb-wikilink", 176)
         inline.register(_Inline(scan.CITATION, md, lambda m: citation(evidence, m)), "kb-citation", 175)
+        md.treeprocessors.register(_Sidenotes(md, evidence), "kb-sidenotes", 14)
+        md.treeprocessors.register(_Corners(md), "kb-corners", 13)
         md.treeprocessors.register(_Glossary(md, glossary.terms(evidence.base)), "kb-glossary", 15)  # after "inline"
         md.parser.blockprocessors.register(_Block(md.parser, evidence), "kb-block", 175)
 
@@ -67,13 +71,13 @@ def wikilink(evidence: Evidence, match: re.Match[str]) -> str | None:
     if len(found) != 1:
         return f'<span class="dead" title="no such page">{esc(match["text"] or match["target"])}</span>'
     text = match["text"] or components.called(evidence, found[0])
-    return f'<a href="/{esc(found[0])}{esc(anchor)}">{components.inline(text)}</a>'
+    return f'<a href="{esc(from_root(found[0]) + anchor)}" data-preview="">{components.inline(text)}</a>'
 
 
 def measured(evidence: Evidence, match: re.Match[str]) -> str:
     """A number that a run gave, leading to its claim."""
     standing = evidence.standings.get(match["claim"])
-    return components.measured(standing, match["quantity"], match["format"] or "", _from_root)
+    return components.measured(standing, match["quantity"], match["format"] or "", from_root)
 
 
 def _cited(evidence: Evidence, key: str, where: str) -> str:
@@ -81,18 +85,9 @@ def _cited(evidence: Evidence, key: str, where: str) -> str:
     if entry is None:
         return f'<span class="dead" title="not in the library">{esc(key)}</span>'
     reading = evidence.names.readings.get(key)
-    target = f"/{reading.path}" if reading else f"/{LIBRARY_PAGE}#{key}"
+    target = from_root(reading.path if reading else f"{LIBRARY_PAGE}#{key}")
     place = f", {esc(where)}" if where else ""
-    return f'<a href="{esc(target)}" title="{esc(_described(entry))}">{esc(references.short(entry))}</a>{place}'
-
-
-def _described(entry: Entry) -> str:
-    venue = references.venue(entry)
-    return references.title(entry) + (f" ({venue})" if venue else "")
-
-
-def _from_root(path: str) -> str:
-    return f"/{path}"
+    return f'<a href="{esc(target)}" data-key="{esc(key)}" {cards.of_work(entry, reading)}>{esc(references.short(entry))}</a>{place}'
 
 
 @lru_cache(maxsize=1)
@@ -134,15 +129,65 @@ class _Block(BlockProcessor):
         if before := block[: match.start()].strip("\n"):
             self.parser.parseBlocks(parent, [before])
         parent.append(_element(self._made(match["kind"], match["name"])))
+        if match["kind"] == "claim" and (proven := self._proof(match["name"])):
+            etree.SubElement(parent, "p").text = self.parser.md.htmlStash.store(proven)
         if after := block[match.end() :].strip("\n"):
             blocks.insert(0, after)
+
+    def _proof(self, name: str) -> str:
+        standing = self._evidence.standings.get(name)
+        return proof(standing) if standing else ""
 
     def _made(self, kind: str, name: str) -> str:
         standing = self._evidence.standings.get(name)
         if standing is None:
             return f'<p class="dead">no page states claim {esc(name)}</p>'
         make = components.claim_block if kind == "claim" else components.receipt
-        return make(standing, _from_root)
+        return make(standing, from_root)
+
+
+class _Sidenotes(Treeprocessor):
+    """Beside the first citation of each work its reference, for the margin of a wide screen.
+
+    The reference list below says the same, so a sidenote is for eyes only, and search does not index it.
+    """
+
+    def __init__(self, md: Markdown, evidence: Evidence) -> None:
+        super().__init__(md)
+        self._entries = evidence.names.entries
+
+    def run(self, root: etree.Element) -> None:
+        seen: set[str] = set()
+        blocks = [block for block in root if block.tag == "p"]
+        blocks += [item for block in root if block.tag in ("ul", "ol") for item in block]
+        for block in blocks:
+            for cite in [child for child in block if child.get("class") == "cite"]:
+                self._beside(block, cite, seen)
+
+    def _beside(self, block: etree.Element, cite: etree.Element, seen: set[str]) -> None:
+        for link in reversed(cite.findall("a")):
+            key = link.get("data-key", "")
+            if key not in seen:
+                seen.add(key)
+                note = _element(_sidenote(self._entries[key]))
+                note.tail, cite.tail = cite.tail, None
+                block.insert(list(block).index(cite) + 1, note)
+
+
+def _sidenote(entry: Entry) -> str:
+    venue = references.venue(entry)
+    where = f" <em>{esc(venue)}</em>." if venue else ""
+    title = f'<span class="title">{esc(references.title(entry))}.</span>'
+    return f'<span class="sidenote" aria-hidden="true" data-search-exclude=""><b>{esc(references.short(entry))}</b> {title}{where}</span>'
+
+
+class _Corners(Treeprocessor):
+    """An empty corner of a table is a cell: as a heading it would be announced, and say nothing."""
+
+    def run(self, root: etree.Element) -> None:
+        for head in root.iter("th"):
+            if not "".join(head.itertext()).strip() and len(head) == 0:
+                head.tag = "td"
 
 
 class _Glossary(Treeprocessor):
@@ -182,7 +227,7 @@ class _Glossary(Treeprocessor):
             return
         term = self._term(found)
         seen.add(term.link)
-        link = etree.Element("a", {"class": "term", "href": f"/{term.link}", "data-definition": term.definition})
+        link = etree.Element("a", {"class": "term", "href": from_root(term.link), "data-definition": term.definition})
         link.text = AtomicString(found[0])
         link.tail = text[found.end() :]
         if after is None:
@@ -213,7 +258,7 @@ def _element(xhtml: str) -> etree.Element:
     return element
 
 
-_HIDDEN = {0x02: "\ue002", 0x03: "\ue003"}
+_HIDDEN = {0x02: "\ue002", 0x03: "\ue003", 0x0C: " "}
 _SHOWN = {0xE002: "\x02", 0xE003: "\x03"}
 
 

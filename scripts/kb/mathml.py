@@ -6,6 +6,7 @@ log of MkDocs as a warning, which fails a strict build, and shown as it was writ
 
 from __future__ import annotations
 
+import html
 import logging
 import re
 import xml.etree.ElementTree as etree
@@ -55,6 +56,7 @@ class _Formulas(Treeprocessor):
         assert self.md is not None
         display = element.text is not None and element.text.lstrip().startswith("\\[")
         tex = (element.text or "").strip()[2:-2].strip()
+        tex = html.unescape(tex) if display else tex  # Arithmatex escapes in blocks only
         try:
             made = mathml(tex, display=display)
         except LatexError as error:

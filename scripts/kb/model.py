@@ -370,6 +370,8 @@ class KnowledgeBase:
     """Every file of the rooms: what a relative link may point to."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """The versions of libraries that are tested now, from constraints.txt."""
+    repository: str = ""
+    """Address of the repository's page, where it is hosted and the site's configuration says so."""
 
     @property
     def claims(self) -> tuple[Claim, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import binascii
 import re
 from collections.abc import Callable, Mapping, Sequence
 
@@ -9,6 +10,7 @@ import nh3
 
 from kb.evidence import claim, observe
 from kb.model import Output
+from kb.spoken import spoken
 from kb.typeset import esc
 
 PRIORITY = (claim.MIME, "image/svg+xml", "image/png", "image/jpeg", "text/html", "text/plain")
@@ -35,6 +37,8 @@ _SVG_ATTRIBUTES = set(
 _NAMELESS = re.compile(r"<[^<>]* at 0x0>|<Figure size.*>|\[?<matplotlib.*|Text\(.*\)", re.DOTALL)
 """What Python says of an object that nobody meant to print: the legend that a plotting cell ends with."""
 _HTML_TAGS = nh3.ALLOWED_TAGS | {"details", "summary", "figure", "figcaption"}
+_HTML_ATTRIBUTES = {**nh3.ALLOWED_ATTRIBUTES, "img": {"alt", "title", "width", "height"}}
+"""No `src`: what a run had beside it is not on the site, and another host is asked for nothing."""
 
 
 def shown(outputs: Sequence[Output], claim_card: Callable[[str], str], prefix: str) -> str:
@@ -45,11 +49,13 @@ def shown(outputs: Sequence[Output], claim_card: Callable[[str], str], prefix: s
 
 def sanitised(html: str) -> str:
     """HTML without anything that runs, loads from elsewhere or restyles the page."""
-    return nh3.clean(html, tags=_HTML_TAGS, url_schemes={"https", "http", "mailto"}, link_rel="noopener")
+    return nh3.clean(
+        html, tags=_HTML_TAGS, attributes=_HTML_ATTRIBUTES, url_schemes={"https", "http", "mailto"}, link_rel="noopener"
+    )
 
 
 def figure(svg: str, prefix: str) -> str:
-    """A matplotlib figure, inline: its colours follow the site's scheme, its title is its text alternative."""
+    """A matplotlib figure, inline: its colours follow the site's scheme, its text alternative is what it says in words."""
     start = svg.find("<svg")
     clean = nh3.clean(
         _themed(svg[start:] if start >= 0 else svg),
@@ -61,7 +67,7 @@ def figure(svg: str, prefix: str) -> str:
         strip_comments=True,
     )
     named = re.sub(r"<svg\b[^>]*?(viewBox=\"[^\"]*\")[^>]*>", r"<svg \1>", clean, count=1)
-    label = esc(_title_of(named))
+    label = esc(spoken(named))
     return _prefixed(named, prefix).replace("<svg ", f'<svg role="img" aria-label="{label}" ', 1)
 
 
@@ -79,9 +85,9 @@ def _shown(output: Output, claim_card: Callable[[str], str], prefix: str) -> str
             return claim_card(data)
         case "image/svg+xml":
             return f"<figure>{figure(data, prefix)}</figure>"
-        case "image/png" | "image/jpeg":
+        case "image/png" | "image/jpeg" if _is_base64("".join(data.split())):
             alternative = esc(output.data.get("text/plain", "figure"))
-            return f'<figure><img alt="{alternative}" src="data:{mime};base64,{esc(data.strip())}"></figure>'
+            return f'<figure><img alt="{alternative}" src="data:{mime};base64,{"".join(data.split())}"></figure>'
         case "text/html":
             return f'<div class="html">{sanitised(data)}</div>'
         case "text/plain" if not _NAMELESS.fullmatch(data.strip()):
@@ -91,6 +97,14 @@ def _shown(output: Output, claim_card: Callable[[str], str], prefix: str) -> str
 
 def _text(data: Mapping[str, str]) -> str:
     return data.get("text/plain", "")
+
+
+def _is_base64(data: str) -> bool:
+    try:
+        binascii.a2b_base64(data, strict_mode=True)
+    except ValueError:
+        return False
+    return True
 
 
 def _themed(svg: str) -> str:
@@ -109,15 +123,6 @@ def _safe_attribute(tag: str, name: str, value: str) -> str | None:
     ):
         return None
     return value
-
-
-def _title_of(svg: str) -> str:
-    """The text in the largest type: matplotlib gives a figure's title no other mark."""
-    found = re.findall(
-        r'<text[^>]*style="[^"]*font(?:-size)?:[^";]*?([\d.]+)px[^"]*"[^>]*>(.*?)</text>', svg, re.DOTALL
-    )
-    sized = [(float(size), re.sub(r"<[^>]+>", "", text).strip()) for size, text in found]
-    return max(sized, key=lambda pair: pair[0], default=(0.0, "figure"))[1]
 
 
 def _prefixed(svg: str, prefix: str) -> str:

@@ -7,15 +7,24 @@ relative links in the sources are the links of the site, and MkDocs checks them.
 from __future__ import annotations
 
 import importlib
+import json
+import re
 import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from html import unescape
 from pathlib import Path
 from typing import Any
 
+from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, event_priority, get_plugin_logger
 from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.nav import Navigation
+from mkdocs.structure.pages import Page
+from mkdocs.utils.templates import TemplateContext
 
 ENGINE = Path(__file__).parent
 ROOMS = ("notes", "papers", "notebooks", "kernels")
@@ -29,6 +38,13 @@ class PageFile(File):
         return True
 
 
+class DataFile(File):
+    """A file that is served as it is, though its name may end in `.md`."""
+
+    def is_documentation_page(self) -> bool:
+        return False
+
+
 class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     """Reads the knowledge base once a build and adds its pages, receipts and fonts to MkDocs' files."""
 
@@ -40,7 +56,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
         _reload_changed_engine()
         self._root = Path(config.config_file_path).parent
-        self._evidence, problems = _judged(self._root)
+        self._evidence, problems = _judged(self._root, config.repo_url or "")
         if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
             for problem in problems:
                 log.warning("%s", problem)
@@ -52,13 +68,63 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
     @event_priority(100)  # before plugins that look at the files
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
+        from kb.exports import exports
         from kb.pages import render
 
         for page in render(self._evidence):
             files.append(_page_file(config, page.path, page.text))
         for path, source in _static(self._root, self._evidence):
             files.append(File.generated(config, path, abs_src_path=str(source)))
+        for export in exports(self._evidence, _site(config)):
+            files.append(_data_file(config, export.path, export.content))
+        _join(files, config)
         return files
+
+    @event_priority(100)  # before plugins that read them
+    def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:
+        """Themes put what front matter says into pages as it is, so it is escaped here, once for all templates."""
+        from markupsafe import escape
+
+        for name in page.meta.keys() & {"title", "description"}:
+            page.meta[name] = escape(page.meta[name])
+        if "tags" in page.meta:
+            page.meta["tags"] = [escape(tag) for tag in page.meta["tags"]]
+
+    @event_priority(100)
+    def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+        from kb import allowed, diagrams
+
+        return allowed.body(html, diagrams.drawings()) if page.file.generated_by == "kb" else html
+
+    def on_page_context(
+        self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation
+    ) -> TemplateContext:
+        from kb.exports.linked import head
+
+        title, about = (unescape(str(text)) for text in (page.title, page.meta.get("description", "")))
+        context["about"] = head(  # type: ignore[typeddict-unknown-key]
+            self._evidence, page.file.src_uri, title, about, _site(config)
+        )
+        return context
+
+    def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
+        from kb.policy import secured
+
+        return secured(output, page.content or "")
+
+    def on_post_template(self, output: str, *, template_name: str, config: MkDocsConfig) -> str:
+        from kb.policy import secured
+
+        return secured(output) if template_name.endswith(".html") else output
+
+    @event_priority(-100)  # after the plugin that writes it
+    def on_post_build(self, *, config: MkDocsConfig) -> None:
+        from kb.found import signed
+
+        file = Path(config.site_dir, "search", "search_index.json")
+        if file.is_file():
+            index = signed(json.loads(file.read_text(encoding="utf-8")), self._evidence)
+            file.write_text(json.dumps(index, ensure_ascii=False, separators=(",", ":")), encoding="utf-8")
 
     def on_serve(self, server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         for folder in (*(self._root / room for room in ROOMS), ENGINE):
@@ -66,7 +132,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         return server
 
 
-def _judged(root: Path) -> tuple[Any, list[Any]]:
+def _judged(root: Path, repository: str) -> tuple[Any, list[Any]]:
     """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
     from kb.checks import check
     from kb.evidence.verdicts import judge
@@ -75,7 +141,7 @@ def _judged(root: Path) -> tuple[Any, list[Any]]:
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
     base, unread = load(root)
-    evidence = judge(base)
+    evidence = judge(replace(base, repository=repository))
     return evidence, check(evidence, unread)
 
 
@@ -87,6 +153,51 @@ def _page_file(config: MkDocsConfig, path: str, text: str) -> PageFile:
     file.edit_uri = path
     file.content_string = text
     return file
+
+
+def _data_file(config: MkDocsConfig, path: str, content: str | bytes) -> DataFile:
+    file = DataFile(path, src_dir=None, dest_dir=config.site_dir, use_directory_urls=True)
+    file.generated_by = "kb"
+    if isinstance(content, str):
+        file.content_string = content
+    else:
+        file.content_bytes = content
+    return file
+
+
+def _join(files: Files, config: MkDocsConfig) -> None:
+    """Put one style sheet in the place of the theme's and of those that `mkdocs.yml` names, and one script likewise."""
+    names = [re.compile(rf"assets/stylesheets/{name}\.\w+\.min\.css") for name in ("main", "palette")]
+    sheets = [file for name in names for file in files if name.fullmatch(file.src_uri)]
+    own = [files.get_file_from_path(str(path)) for path in config.extra_css]
+    scripts = [files.get_file_from_path(str(path)) for path in config.extra_javascript]
+    if not own or not scripts or None in own + scripts:  # this site has none, or one is of another host
+        return
+    config.extra_css[:] = [_as_one(files, config, sheets + own)]
+    script = ExtraScriptValue(_as_one(files, config, scripts))
+    script.defer = True
+    config.extra_javascript[:] = [script]
+    config.extra["joined"] = True
+
+
+def _as_one(files: Files, config: MkDocsConfig, parts: Sequence[File | None]) -> str:
+    """The path of one file that takes the place of others."""
+    from kb.joined import joined
+    from kb.theme import used
+
+    held = [file for file in parts if file]
+    content = {file.src_uri: file.content_string for file in held}
+    path, text = joined({name: used(text) if "/stylesheets/" in name else text for name, text in content.items()})
+    for file in held:
+        files.remove(file)
+    files.append(_data_file(config, path, text))
+    return path
+
+
+def _site(config: MkDocsConfig) -> Any:
+    from kb.exports import Site
+
+    return Site(config.site_name, config.site_description or "", (config.site_url or "").rstrip("/") + "/")
 
 
 def _static(root: Path, evidence: Any) -> list[tuple[str, Path]]:

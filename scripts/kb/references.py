@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
+from urllib.parse import urlsplit
 
 from bibtexparser.middlewares.names import parse_single_name_into_parts, split_multiple_persons_names
 from pylatexenc.latex2text import LatexNodes2Text
@@ -18,10 +19,13 @@ _OURS = frozenset({"annote", "keywords", "note", "file", "abstract"})
 
 @lru_cache(maxsize=4096)
 def text(latex: str) -> str:
-    """A BibTeX field without LaTeX: accents, dashes and quotes as characters, no braces."""
+    """A BibTeX field without LaTeX: accents, dashes and quotes as characters, no braces; no file is read."""
     if not re.search(r"[\\{}~]|--|``|''", latex):
         return latex
-    plain = _TEXT.latex_to_text(latex)
+    try:
+        plain = _TEXT.latex_to_text(latex)
+    except (IndexError, TypeError, ValueError):  # pylatexenc's, of a macro whose arguments it does not know
+        plain = re.sub(r"[{}]", "", latex)
     return re.sub(r"\s+", " ", plain).strip()
 
 
@@ -65,7 +69,7 @@ def title(entry: Entry) -> str:
 def people(entry: Entry, most: int = 6) -> str:
     """Authors in full, given names first; `and others` past the most."""
     names = split_multiple_persons_names(entry.get("author") or entry.get("editor"))
-    shown = [_full(name) for name in names if name.strip() != "others"]
+    shown = [full_name(name) for name in names if name.strip() != "others"]
     cut = len(shown) > most or len(shown) < len(names)
     shown = shown[:most]
     if cut:
@@ -73,7 +77,8 @@ def people(entry: Entry, most: int = 6) -> str:
     return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]])) if shown else ""
 
 
-def _full(person: str) -> str:
+def full_name(person: str) -> str:
+    """A BibTeX name with the given names first; an organisation in braces as it is."""
     if person.startswith("{") and person.endswith("}"):
         return text(person)
     parts = parse_single_name_into_parts(person, strict=False)
@@ -96,7 +101,8 @@ def address(entry: Entry) -> str:
         return f"https://doi.org/{doi}"
     if entry.get("eprint") and entry.get("archiveprefix").lower() == "arxiv":
         return f"https://arxiv.org/abs/{entry.get('eprint')}"
-    return entry.get("url")
+    url = entry.get("url")
+    return url if urlsplit(url).scheme in ("http", "https") else ""
 
 
 def reference(entry: Entry) -> str:
@@ -119,6 +125,14 @@ def bibtex(entry: Entry) -> str:
     width = max((len(name) for name, _ in kept), default=0)
     lines = [f"  {name:<{width}} = {{{value}}}" for name, value in kept]
     return f"@{entry.type}{{{entry.key},\n" + ",\n".join(lines) + "\n}"
+
+
+def copy_button(entry: Entry) -> str:
+    """A button that copies the entry's BibTeX."""
+    return (
+        f'<button class="copy" type="button" data-bibtex="{esc(bibtex(entry))}" '
+        f'aria-label="Copy BibTeX of {esc(entry.key)}" data-search-exclude="">BibTeX</button>'
+    )
 
 
 def is_from_memory(entry: Entry) -> bool:

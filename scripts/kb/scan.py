@@ -37,6 +37,8 @@ _FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$
 
 _BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
 
+_EMPHASIS = re.compile(r"(?<!\*)\*(?=\S)((?:[^<>]|<strong>[^<>]*</strong>)+?)(?<=\S)\*(?!\*)")
+"""Around whole words only: tags that cross are no XHTML."""
 _ABBREVIATION = re.compile(r"\b(?:sec|app|fig|eq|tab|ch|vol|no|pp|p|al|cf|vs|e\.g|i\.e|approx)\.$", re.IGNORECASE)
 
 
@@ -131,7 +133,7 @@ def emphasised(html: str) -> str:
         else:
             curled = re.sub(r"(?<=\w)&#x27;", "’", re.sub(r"&quot;(.+?)&quot;", r"“\1”", part))
             strong = re.sub(r"\*\*(?=\S)(.+?)(?<=\S)\*\*", r"<strong>\1</strong>", curled)
-            parts[i] = re.sub(r"(?<!\*)\*(?=\S)(.+?)(?<=\S)\*(?!\*)", r"<em>\1</em>", strong)
+            parts[i] = _EMPHASIS.sub(r"<em>\1</em>", strong)
     return "".join(parts)
 
 

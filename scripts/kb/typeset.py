@@ -60,6 +60,12 @@ def esc(text: object) -> str:
     return escape(str(text), quote=True)
 
 
+def fenced(code: str, language: str = "python") -> str:
+    """A block of code in Markdown; its fence is longer than any run of backticks that a line of it begins with."""
+    fence = "`" * max([3, *(len(m[1]) + 1 for m in re.finditer(r"^[ >]*(`{3,})", code, re.MULTILINE))])
+    return f"{fence}{language}\n{code}\n{fence}"
+
+
 def counted(n: int, one: str, many: str = "") -> str:
     """`1 claim`, `12 claims`."""
     return f"{n} {one if n == 1 else many or one + 's'}"

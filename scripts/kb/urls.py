@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import posixpath
+import re
+from urllib.parse import quote
 
 
 def url(path: str) -> str:
@@ -17,9 +19,21 @@ def url(path: str) -> str:
 
 
 def relative(page: str, target: str) -> str:
-    """The link from one page to another, both repository paths; `target` may carry an anchor."""
-    path, _, anchor = target.partition("#")
+    """The link from one page to another, both repository paths; `target` may carry an anchor, which stays as it is."""
+    path, anchor = split(target)
     start = url(page)
     link = posixpath.relpath(url(path) or ".", start or ".")
     slash = "/" if (url(path).endswith("/") or not url(path)) else ""
-    return f"{link}{slash}" + (f"#{anchor}" if anchor else "")
+    return quote(f"{link}{slash}") + (f"#{anchor}" if anchor else "")
+
+
+def from_root(target: str) -> str:
+    """A repository path, with an anchor or without, as a link from the repository's root."""
+    path, anchor = split(target)
+    return f"/{quote(path)}" + (f"#{anchor}" if anchor else "")
+
+
+def split(target: str) -> tuple[str, str]:
+    """A path and the anchor that follows the name of its file; a `#` before the suffix belongs to the name."""
+    found = re.search(r"(?<=\.(?:md|py))#", target)
+    return (target[: found.start()], target[found.end() :]) if found else (target, "")

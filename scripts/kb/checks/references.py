@@ -114,7 +114,7 @@ def links(evidence: Evidence) -> Iterator[Problem]:
                 yield Problem(at, Rule.LINK, message, did_you_mean(mention.heading, anchors.of(target)))
 
 
-MADE = frozenset({"claims.md", "corrections.md", "library.md", "tags.md", "index.md"})
+MADE = frozenset({"claims.md", "corrections.md", "graph.md", "index.md", "library.md", "queue.md", "tags.md"})
 """Pages of the site that no file of the rooms stands behind; links may lead there."""
 
 

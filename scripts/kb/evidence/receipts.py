@@ -43,7 +43,7 @@ def sealed(document: Mapping[str, Any], meta: dict[str, Any]) -> bytes:
     """A receipt's bytes: `document` with `meta`, which is part of it, carrying schema and checksum."""
     meta["schema"] = SCHEMA
     meta["checksum"] = "0" * 64
-    raw = (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    raw = (json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False) + "\n").encode(errors="replace")
     return raw.replace(b'"checksum": "' + b"0" * 64, b'"checksum": "' + checksum(raw).encode())
 
 
@@ -69,7 +69,7 @@ def append(root: Path, run: Mapping[str, Any]) -> None:
     """Add a line to the ledger, whole, after whatever a crash left there. Raises OSError."""
     target = root / LEDGER
     target.parent.mkdir(parents=True, exist_ok=True)
-    line = (json.dumps(run, sort_keys=True, ensure_ascii=False) + "\n").encode()
+    line = (json.dumps(run, sort_keys=True, ensure_ascii=False) + "\n").encode(errors="replace")
     with locked("ledger"), target.open("ab+") as file:
         if file.tell() and not _ends_a_line(file):
             line = b"\n" + line

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import partial
 
-from kb import components
+from kb import components, references
 from kb.components import DEVICES, badge, claim_page
 from kb.evidence.verdicts import Evidence, Finding, Standing
 from kb.model import Device, Verdict
@@ -13,7 +14,7 @@ from kb.pages import history
 from kb.pages.notebooks import cell_html
 from kb.pages.notes import reference_list
 from kb.pages.page import Page, heading, section
-from kb.typeset import counted, day, esc, plain
+from kb.typeset import counted, day, esc, fenced, plain
 from kb.urls import relative
 
 INDEX = "claims.md"
@@ -25,18 +26,51 @@ def render(evidence: Evidence) -> list[Page]:
     return [_index(evidence), *(_page(evidence, standing) for standing in evidence.standings.values())]
 
 
+FACETS = {"topic": "Topic", "verdict": "Verdict", "device": "Device", "source": "Source"}
+"""What the explorer filters by; each row carries its values in an attribute of the same name, apart by bars."""
+SORTS = {"": "by page", "-surprise": "what corrects a saying first", "-date": "newest run first"}
+
+
 def claim_table(evidence: Evidence, standings: Sequence[Standing], page: str) -> str:
-    """Claims as rows: statement, verdict, where it is stated."""
+    """Claims as rows: statement, verdict, device and day of the run, where it is stated.
+
+    It is a plain table; `assets/tables.js` makes the explorer of it.
+    """
+    heads = "".join(f'<th scope="col">{head}</th>' for head in ("Claim", "Verdict", "Run", "Stated in"))
+    rows = "".join(_row(evidence, standing, page) for standing in standings)
+    settings = f"data-facets='{json.dumps(FACETS)}' data-sorts='{json.dumps(SORTS)}' data-most=\"100\""
+    return (
+        f'<div class="table claims filterable" {settings}><table><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _row(evidence: Evidence, standing: Standing, page: str) -> str:
     to = partial(relative, page)
-    rows = [
-        (
-            f'<a href="{esc(to(claim_page(s.claim.id)))}" id="{esc(s.claim.id)}">{components.says(s)}</a>',
-            components.standing_badge(s, to),
-            f'<a href="{esc(to(s.claim.at.path))}">{esc(evidence.names.title(s.claim.at.path))}</a>',
-        )
-        for s in standings
-    ]
-    return components.table(("Claim", "Verdict", "Stated in"), rows, "claims filterable")
+    claim, receipt = standing.claim, standing.finding.receipt
+    values = {
+        "topic": "|".join(topics(evidence, standing)),
+        "verdict": standing.verdict.value,
+        "device": components.device_name(receipt) if receipt else "none yet",
+        "source": "|".join(
+            references.short(evidence.names.entries[k]) for k in claim.sources if k in evidence.names.entries
+        ),
+        "surprise": str(int(claim.corrects is not None)),
+        "date": str(receipt.provenance.get("started", "")) if receipt else "",
+    }
+    held = " ".join(f'data-{name}="{esc(value)}"' for name, value in values.items())
+    ran = f"{esc(values['device'])}<br>{day(values['date'])}" if receipt else "—"
+    says = f'<a href="{esc(to(claim_page(claim.id)))}" id="{esc(claim.id)}">{components.says(standing)}</a>'
+    stated = f'<a href="{esc(to(claim.at.path))}">{esc(evidence.names.title(claim.at.path))}</a>'
+    corrects = f"<br><small>Often said: <q>{components.inline(claim.corrects)}</q></small>" if claim.corrects else ""
+    cells = (f"{says}{corrects}", components.standing_badge(standing, to), f"<small>{ran}</small>", stated)
+    return f"<tr {held}>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def topics(evidence: Evidence, standing: Standing) -> list[str]:
+    """The topics of the page that states a claim: its tags without what follows the slash."""
+    note = evidence.names.notes.get(standing.claim.at.path)
+    return list(dict.fromkeys(tag.partition("/")[0] for tag in note.tags)) if note else []
 
 
 def ordered(evidence: Evidence) -> list[Standing]:
@@ -65,15 +99,15 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             f'<h1 id="{esc(claim.id)}" class="statement">{components.says(standing)}</h1>\n\n',
             f'<p class="lede">Often said: <q>{components.inline(claim.corrects)}</q></p>\n\n' if claim.corrects else "",
             f"{components.receipt(standing, to, most=99)}\n\n",
-            section("Verdict by device", _verdicts(standing)),
-            section("Test and control", _trial(standing)),
-            section("Evidence", _evidence(evidence, standing, path)),
+            section("Verdict by device", _verdicts(standing), found=False),
+            section("Test and control", _trial(standing), found=False),
+            section("Evidence", _evidence(evidence, standing, path), found=False),
             section(
                 "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
             ),
-            section("History", history.render(evidence.base.history, claim.id)),
-            section("Replications", history.replications(evidence, standing)),
-            section("Reproduce", _reproduce(standing)),
+            section("History", history.render(evidence.base.history, claim.id), found=False),
+            section("Replications", history.replications(evidence, standing), found=False),
+            section("Reproduce", _reproduce(standing), found=False),
         ]
     )
     title = claim.id.replace("-", " ")
@@ -101,14 +135,16 @@ def _trial(standing: Standing) -> str:
     trial, result = standing.trial, standing.finding.result
     if trial is None:
         return "No notebook tests it."
-    code = "\n".join(
-        ["```python", f"test    = {trial.test}", f"on      = {trial.on}", f"control = {trial.control}", "```"]
-    )
+    code = fenced(f"test    = {trial.test}\non      = {trial.on}\ncontrol = {trial.control}")
     if result is None:
         return code
     rows = [
         ("evidence", esc(result.evidence), "passes, as claimed" if result.holds else "fails"),
-        ("control", esc(result.control), result.void or ("fails, as it must" if result.control_fails else "passes")),
+        (
+            "control",
+            esc(result.control),
+            esc(result.void) or ("fails, as it must" if result.control_fails else "passes"),
+        ),
     ]
     return f"{code}\n\n{components.table(('', 'Value', 'The test'), rows)}"
 
@@ -123,7 +159,7 @@ def _evidence(evidence: Evidence, standing: Standing, path: str) -> str:
     link = (
         f'<p>From <a href="{esc(relative(path, f"{notebook.path}#{standing.claim.id}"))}">{esc(notebook.title)}</a></p>'
     )
-    return f"{link}\n\n```python\n{cell.source}\n```\n\n{shown}\n\n{_quantities(standing)}"
+    return f"{link}\n\n{fenced(cell.source)}\n\n{shown}\n\n{_quantities(standing)}"
 
 
 def _quantities(standing: Standing) -> str:

@@ -57,7 +57,7 @@ def _looked_up(evidence: Evidence, found: list[tuple[Note, Correction]]) -> str:
     """Markdown inside XHTML, since what is right carries citations and wikilinks."""
     items = []
     for note, correction in sorted(found, key=lambda pair: pair[0].path):
-        page = f"[[{note.path.removesuffix('.md')}|{evidence.names.title(note.path)}]]"
+        page = components.link_to(evidence, PATH, note.path)
         items.append(
             f'<div class="correction" markdown="1">\n\n<p class="said"><q>{components.inline(correction.said)}</q></p>\n\n'
             f"{correction.right}\n{{.right}}\n\nIn {page}.\n{{.about}}\n\n</div>"

@@ -81,7 +81,7 @@ def _state(evidence: Evidence) -> str:
         (evidence.count(Verdict.STALE), "stale"),
         (evidence.count(Verdict.FAILING), "failing"),
         (evidence.count(Verdict.UNMEASURED), "need a GPU"),
-        (_proven(evidence), "kernels proven"),
+        (proven(evidence), "kernels proven"),
     ]
     cells = "".join(f"<div><b>{n}</b> {word}</div>" for n, word in figures)
     covered, numbers = coverage(evidence)
@@ -92,7 +92,7 @@ def _state(evidence: Evidence) -> str:
     return f'<section class="state" aria-label="State of the evidence">{cells}<p>{esc(said)}</p></section>'
 
 
-def _proven(evidence: Evidence) -> int:
+def proven(evidence: Evidence) -> int:
     """Kernels whose proofs hold and are of the code as it is."""
     return sum(known.verdict is Verdict.VERIFIED for known in kernels.everything(evidence).values())
 

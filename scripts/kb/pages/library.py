@@ -9,6 +9,7 @@ from kb.checks.references import citing
 from kb.components import table
 from kb.evidence.verdicts import Evidence
 from kb.model import Entry
+from kb.pages import queue
 from kb.pages.page import Page, heading
 from kb.read import LIBRARY
 from kb.typeset import counted, esc
@@ -28,8 +29,11 @@ def render(evidence: Evidence) -> list[Page]:
         f"{counted(len(entries), 'work')}: {read} with a reading of ours. Entries marked ° hold something from memory "
         f"that is not confirmed in a source yet ({unsure})."
     )
-    download = f'<p><a href="{relative(PATH, LIBRARY)}" download>Download library.bib</a></p>'
-    heads = ("Work", "Year", "Where", "Reading", "Cited on", "")
+    download = (
+        f'<p class="ways"><a href="{relative(PATH, queue.PATH)}">Reading queue</a> '
+        f'<a href="{relative(PATH, LIBRARY)}" download>Download library.bib</a> <a href="{relative(PATH, "library.json")}">library.json</a></p>'
+    )
+    heads = ("Work", "Year", "Where", "Reading", "Cited on", "Cite")
     body = f"{heading('References', 'Library', lede)}{download}\n\n{table(heads, rows, 'library filterable', frozenset({1}))}"
     meta = {"description": "Every work that is cited here.", "kind": "index", "hide": ["toc"]}
     return [Page(PATH, "Library", body + "\n", meta)]
@@ -50,7 +54,6 @@ def _row(evidence: Evidence, entry: Entry, pages: Mapping[str, set[str]]) -> tup
         f'<a href="{relative(PATH, path)}" title="{esc(evidence.names.title(path))}">{n}</a>'
         for n, path in enumerate(sorted(pages.get(entry.key, ())), start=1)
     ]
-    copy = f'<button class="copy" type="button" data-bibtex="{esc(references.bibtex(entry))}" aria-label="Copy BibTeX of {esc(entry.key)}">BibTeX</button>'
     who = esc(references.people(entry, most=3))
     return (
         f'<span id="{esc(entry.key)}">{linked}{mark}</span><br><small>{who} · <code>{esc(entry.key)}</code></small>',
@@ -58,5 +61,5 @@ def _row(evidence: Evidence, entry: Entry, pages: Mapping[str, set[str]]) -> tup
         esc(references.venue(entry)),
         read,
         " ".join(cited),
-        copy,
+        references.copy_button(entry),
     )

@@ -10,9 +10,8 @@ from functools import lru_cache
 
 from kb import references, scan
 from kb.checks.references import Passage, passages, referred
-from kb.components import called, says_plainly
+from kb.components import called, formatted, says_plainly
 from kb.evidence.verdicts import Evidence
-from kb.typeset import number
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +75,7 @@ def _as_wikilink(evidence: Evidence, match: re.Match[str]) -> str:
 def _as_number(evidence: Evidence, match: re.Match[str]) -> str:
     standing = evidence.standings.get(match["claim"])
     value = standing.measured.get(match["quantity"]) if standing else None
-    return "—" if value is None else number(value, match["format"] or "")
+    return "—" if value is None else formatted(value, match["format"] or "")
 
 
 def _as_claim(evidence: Evidence, name: str) -> str:

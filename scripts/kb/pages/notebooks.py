@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import lru_cache, partial
 from typing import Any
+from urllib.parse import quote
 
 import nbformat
 from jinja2 import DictLoader
@@ -15,11 +17,12 @@ from traitlets.config import Config
 from kb import components, outputs
 from kb.evidence.digest import cell_digest
 from kb.evidence.verdicts import Evidence, changes
-from kb.model import Device, Notebook, Receipt
+from kb.model import Device, Notebook, Output, Receipt
+from kb.pages import nearby
 from kb.pages.mentions import backlinks, cited
 from kb.pages.notes import backlink_list, reference_list
-from kb.pages.page import Page, heading, section
-from kb.typeset import counted, day, esc
+from kb.pages.page import Page, foot, heading
+from kb.typeset import counted, day, esc, fenced
 from kb.urls import relative
 
 _TEMPLATE = """
@@ -29,12 +32,10 @@ _TEMPLATE = """
 
 {% endblock markdowncell -%}
 {%- block codecell -%}
-{%- for name in cell.metadata.claims %}<a class="anchor" id="{{ name }}"></a>
+{%- for name in cell.metadata.claims %}<a class="anchor" id="{{ name | e }}"></a>
 {% endfor %}
 {%- if not cell.get("transient", {}).get("remove_source") -%}
-```python
-{{ cell.source }}
-```
+{{ cell.metadata.fenced }}
 
 {% endif -%}
 {{ cell.metadata.shown }}
@@ -61,11 +62,29 @@ def cell_html(
     """The verified outputs of one cell; empty where the receipt has none for this code."""
     if receipt is None:
         return ""
+    card = partial(_claim_card, evidence, page)
+    panels = [
+        (
+            components.device_name(each),
+            outputs.shown(outputs_of(notebook, index, each), card, f"{prefix}-{each.device}"),
+        )
+        for each in (receipt, *_others(evidence, notebook, receipt))
+    ]
+    return components.tabs(f"{prefix}-out", [(device, html) for device, html in panels if html])
+
+
+def _others(evidence: Evidence, notebook: Notebook, receipt: Receipt) -> list[Receipt]:
+    """Receipts of the same code from other devices."""
+    found = (evidence.names.receipts.get((notebook.path, device)) for device in notebook.devices)
+    return [other for other in found if other and other is not receipt and other.files == receipt.files]
+
+
+def outputs_of(notebook: Notebook, index: int, receipt: Receipt) -> Sequence[Output]:
+    """What a cell put out in the run; nothing, if the receipt has another code in its place."""
     digests = [cell_digest(cell.source) for cell in notebook.cells[: index + 1] if cell.is_code]
     same = [found for digest, found in receipt.outputs if digest == digests[-1]]
     before = digests[:-1].count(digests[-1])  # a cell may be there twice, and print something else each time
-    found = same[before] if before < len(same) else ()
-    return outputs.shown(found, partial(_claim_card, evidence, page), prefix)
+    return same[before] if before < len(same) else ()
 
 
 def _page(evidence: Evidence, notebook: Notebook, linked: Sequence[Any]) -> Page:
@@ -76,9 +95,10 @@ def _page(evidence: Evidence, notebook: Notebook, linked: Sequence[Any]) -> Page
             heading(_eyebrow(notebook, receipt), notebook.title, components.inline(notebook.summary)),
             _notice(evidence, notebook, receipt),
             _exporter().from_notebook_node(_document(evidence, notebook, receipt))[0].strip(),
-            section("Receipt", _receipt(evidence, notebook, receipt), "receipt"),
-            section("References", reference_list(evidence, cited(evidence, prose), notebook.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, notebook.path), "linked-from"),
+            foot("Receipt", _receipt(evidence, notebook, receipt), "receipt"),
+            foot("References", reference_list(evidence, cited(evidence, prose), notebook.path), "references"),
+            nearby.section(evidence, notebook.path),
+            foot("Linked from", backlink_list(evidence, linked, notebook.path), "linked-from"),
         ]
     )
     meta = {"description": notebook.summary, "tags": list(notebook.tags), "kind": "notebook"}
@@ -94,6 +114,7 @@ def _document(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -
         if cell.is_code:
             metadata |= {
                 "claims": claims.get(index, []),
+                "fenced": fenced(cell.source),
                 "shown": cell_html(evidence, notebook.path, notebook, index, receipt, f"c{index}"),
             }
         new = nbformat.v4.new_code_cell if cell.is_code else nbformat.v4.new_markdown_cell
@@ -156,11 +177,33 @@ def _receipt(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) ->
     standings = evidence.of_notebook(notebook.path)
     name = notebook.path.removeprefix("notebooks/").removesuffix(".py")
     drawn = components.notebook_receipt(receipt, standings, name)
+    return f'{drawn}\n\n<h3 id="run-it-yourself">Run it yourself</h3>\n\n{_ways(evidence, notebook, receipt)}'
+
+
+def _ways(evidence: Evidence, notebook: Notebook, receipt: Receipt | None) -> str:
+    """How to run it: here, in somebody's cloud if the repository is public, or from the file."""
     device = " --device cuda" if notebook.device is Device.CUDA else ""
-    run = f"```sh\nkb verify {notebook.path}{device} --all\n```"
+    here = f'<div class="highlight"><pre><code>kb verify {esc(notebook.path)}{device} --all</code></pre></div>'
     download = (
-        f'<p><a href="{relative(notebook.path, receipt.path)}" download>Download the executed notebook</a></p>'
+        f'<p><a href="{esc(relative(notebook.path, receipt.path))}" download>The executed notebook</a>, to open in Jupyter</p>'
         if receipt
         else ""
     )
-    return f"{drawn}\n\nRun it yourself:\n\n{run}\n\n{download}"
+    cloud = "".join(
+        f'<p><a href="{esc(address)}" rel="noopener">{name}</a></p>'
+        for name, address in elsewhere(evidence.base.repository, receipt.path if receipt else "", notebook.path)
+    )
+    return components.tabs(
+        "run",
+        [(name, html) for name, html in (("Here", here), ("In the cloud", cloud), ("Download", download)) if html],
+    )
+
+
+def elsewhere(repository: str, receipt: str, notebook: str) -> list[tuple[str, str]]:
+    """Services that open a file of a public GitHub repository: the receipt in Colab, the notebook in Binder."""
+    found = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+?)(?:\.git)?/?", repository)
+    if not found:
+        return []
+    binder = f"https://mybinder.org/v2/gh/{found[1]}/HEAD?urlpath={quote(f'lab/tree/{notebook}', safe='')}"
+    colab = f"https://colab.research.google.com/github/{found[1]}/blob/HEAD/{quote(receipt)}"
+    return [("Open in Colab", colab), ("Open in Binder", binder)] if receipt else [("Open in Binder", binder)]

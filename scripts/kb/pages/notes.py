@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from kb import references, scan
-from kb.components import inline
+from kb.components import inline, link_to
 from kb.evidence.verdicts import Evidence
 from kb.model import SOURCES, Kind, Note
-from kb.pages import path
+from kb.pages import nearby, path
 from kb.pages.mentions import Backlink, backlinks, cited
-from kb.pages.page import Page, heading, section
-from kb.typeset import esc
+from kb.pages.page import Page, foot, heading
+from kb.typeset import esc, fenced
 from kb.urls import relative
 
 KINDS = {
@@ -43,7 +43,9 @@ def reference_list(evidence: Evidence, keys: Sequence[str], page: str) -> str:
             if reading and reading.path != page
             else ""
         )
-        items.append(f'<li id="ref-{esc(key)}">{references.reference(entry)}{note}</li>')
+        items.append(
+            f'<li id="ref-{esc(key)}">{references.reference(entry)}{note} {references.copy_button(entry)}</li>'
+        )
     return f'<ul class="references">{"".join(items)}</ul>' if items else ""
 
 
@@ -64,11 +66,12 @@ def _page(evidence: Evidence, note: Note, linked: Sequence[Backlink]) -> Page:
             _source(evidence, note),
             note.body.strip(),
             path.below(evidence, note) if note.kind is Kind.PATH else "",
-            section("Read before", _wikilinks(evidence, note.prerequisites)),
-            section("Related", _wikilinks(evidence, note.related)),
-            section("On the path", path.on_the_path(evidence, note), "on-the-path"),
-            section("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
+            foot("Read before", _linked(evidence, note.prerequisites, note.path), "read-before"),
+            foot("Related", _linked(evidence, note.related, note.path), "related"),
+            foot("On the path", path.on_the_path(evidence, note), "on-the-path"),
+            foot("References", reference_list(evidence, _sources(evidence, note), note.path), "references"),
+            nearby.section(evidence, note.path),
+            foot("Linked from", backlink_list(evidence, linked, note.path), "linked-from"),
         ]
     )
     hidden = {"hide": ["toc"]} if note == path.overview(evidence) else {}
@@ -102,7 +105,7 @@ def _source(evidence: Evidence, note: Note) -> str:
         if references.is_from_memory(entry)
         else ""
     )
-    copied = f'??? quote "Cite it"\n\n    ```bibtex\n{_indented(references.bibtex(entry))}\n    ```\n\n'
+    copied = f'??? quote "Cite it"\n\n{_indented(fenced(references.bibtex(entry), "bibtex"))}\n\n'
     return f'<div class="source"><p>{references.reference(entry)}</p>{unsure}</div>\n\n{copied}'
 
 
@@ -110,8 +113,9 @@ def _indented(text: str) -> str:
     return "\n".join(f"    {line}" for line in text.splitlines())
 
 
-def _wikilinks(evidence: Evidence, links: Sequence[str]) -> str:
-    """Pages as a list, by their titles."""
-    names = (link.removeprefix("[[").removesuffix("]]") for link in links)
-    found = ((name, sorted(evidence.names.find(name))) for name in names)
-    return "\n".join(f"- [[{name}|{evidence.names.title(paths[0])}]]" for name, paths in found if paths)
+def _linked(evidence: Evidence, links: Sequence[str], page: str) -> str:
+    """The pages that wikilinks mean as a list, by their titles."""
+    paths = (sorted(evidence.names.find(link)) for link in links)
+    items = (link_to(evidence, page, found[0]) for found in paths if found)
+    listed = "".join(f"<li>{item}</li>" for item in items)
+    return f"<ul>{listed}</ul>" if listed else ""

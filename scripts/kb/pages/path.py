@@ -94,7 +94,12 @@ def _title(evidence: Evidence, note: Note) -> str:
 
 def _after(evidence: Evidence, note: Note) -> str:
     later = [p for p in phases(evidence) if note.path in targets(evidence, p.prerequisites)]
-    return "\n".join(f"- [[{p.stem}|{_title(evidence, p)}]]: {p.summary}" for p in later)
+    items = (
+        f'<li><a href="{relative(note.path, p.path)}">{inline(_title(evidence, p))}</a>: {inline(p.summary)}</li>'
+        for p in later
+    )
+    listed = "".join(items)
+    return f"<ul>{listed}</ul>" if listed else ""
 
 
 def _phase_list(evidence: Evidence, page: str) -> str:
@@ -168,14 +173,14 @@ def _name(evidence: Evidence, path: str) -> str:
 def _station(evidence: Evidence, page: str, note: Note, y: float) -> str:
     about = f'<tspan class="when" dx="10">{esc(note.when)}</tspan>' if note.when else ""
     return (
-        f'<a xlink:href="{relative(page, note.path)}" tabindex="-1"><circle class="station" cx="{_RAIL:.0f}" cy="{y:.0f}" r="6"/>'
+        f'<a role="link" xlink:href="{relative(page, note.path)}" tabindex="-1"><circle class="station" cx="{_RAIL:.0f}" cy="{y:.0f}" r="6"/>'
         f'<text class="phase" x="{_LEFT:.0f}" y="{y + 5:.0f}">{esc(note.title)}{about}</text></a>'
     )
 
 
 def _pill(page: str, stop: Stop) -> str:
     return (
-        f'<a class="stop" xlink:href="{relative(page, stop.path)}" tabindex="-1">'
+        f'<a class="stop" role="link" xlink:href="{relative(page, stop.path)}" tabindex="-1">'
         f'<rect x="{stop.x:.1f}" y="{stop.y:.1f}" width="{stop.width:.1f}" height="24" rx="12"/>'
         f'<text x="{stop.x + 11:.1f}" y="{stop.y + 16.5:.1f}">{esc(stop.name)}</text></a>'
     )

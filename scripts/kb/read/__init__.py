@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from kb.model import Device, Kernel, Kind, KnowledgeBase, Location, Note, Notebook
 from kb.problems import Problem, Rule
 from kb.read import bibtex, frontmatter, mutants, notebooks, receipts
+from kb.read.characters import printable
 from kb.schema import NOTEBOOK_KEYS, note_keys
 
 LIBRARY = "papers/library.bib"
@@ -91,7 +92,7 @@ def _texts(root: Path, paths: list[str], problems: list[Problem]) -> dict[str, s
 def _text(root: Path, path: str, problems: list[Problem]) -> str | None:
     raw = (root / path).read_bytes()
     try:
-        return raw.decode("utf-8-sig").replace("\r\n", "\n")
+        return printable(raw.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
         hint = "save the file as UTF-8"

@@ -11,6 +11,7 @@ import yaml
 
 from kb.model import Claim, Correction, Device, Location
 from kb.problems import Problem, Rule, did_you_mean
+from kb.read.characters import unescaped
 from kb.schema import CLAIM_KEYS, Key, complaint
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -50,7 +51,7 @@ def parse(path: str, text: str, first_line: int) -> FrontMatter:
     lines: dict[tuple[str, ...], int] = {}
     problems = tuple(_note_lines(path, node, first_line, (), lines))
     try:
-        values = yaml.load(text, Loader=_Loader)  # a SafeLoader, in C where there is one
+        values = unescaped(text, yaml.load(text, Loader=_Loader))  # a SafeLoader, in C where there is one
     except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-13-45 looks like a date
         return FrontMatter(problems=(*problems, _problem(path, first_line, f"the front matter: {error}")))
     return FrontMatter(values, lines, problems)

@@ -8,6 +8,7 @@ from typing import Any
 
 from kb.model import Device, KernelReceipt, Location, Output, Receipt, Result, Run
 from kb.problems import Problem, Rule
+from kb.read.characters import unescaped
 from kb.timings import Benchmark, Timed, TimedCase
 
 SCHEMA = 1
@@ -82,6 +83,7 @@ def parse_ledger(path: str, text: str) -> tuple[list[Run], list[Problem]]:
 def _document(path: str, raw: bytes) -> tuple[dict[str, Any] | None, list[Problem]]:
     try:
         document = json.loads(raw)
+        document = unescaped(raw.decode(), document) if b"\\u" in raw else document
     except ValueError:
         return None, [_unreadable(path, "the receipt is cut short or not JSON")]
     meta = (

@@ -10,13 +10,14 @@ from kb import components
 from kb.components import inline
 from kb.evidence.verdicts import Evidence
 from kb.model import Kernel
+from kb.pages import nearby
 from kb.pages.figures_roofline import flop_per_byte
 from kb.pages.kernels import compiled, cost, proofs, tiling
 from kb.pages.kernels.known import Known
 from kb.pages.mentions import Backlink, cited
 from kb.pages.notes import backlink_list, reference_list
-from kb.pages.page import Page, heading, section
-from kb.typeset import day, esc
+from kb.pages.page import Page, foot, heading, section
+from kb.typeset import day, esc, fenced
 from kb.urls import relative
 
 
@@ -33,16 +34,17 @@ def page(evidence: Evidence, known: Known, catalogue: Mapping[str, Known], linke
             _glance(known),
             kernel.doc,
             section("Who reads and writes what", tiling.section(known), "tiling"),
-            section("The code", f"```python\n{code}\n```\n\n{_folded_spec(spec)}", "the-code"),
-            section("What is proven", proofs.section(known), "proofs"),
-            section("Compiled for ten years of GPUs", compiled.section(known), "compiled"),
+            section("The code", f"{fenced(code)}\n\n{_folded_spec(spec)}", "the-code", found=False),
+            section("What is proven", proofs.section(known), "proofs", found=False),
+            section("Compiled for ten years of GPUs", compiled.section(known), "compiled", found=False),
             section("Cost and speed", cost.section(known, catalogue), "cost"),
             section("When to use PyTorch instead", known.contract.get("rather_torch", ""), "rather-pytorch"),
             section("Exercises", _exercises(known), "exercises"),
-            section("Beside it", _beside(known, catalogue), "beside"),
-            section("Receipt", _receipt(known), "receipt"),
-            section("References", reference_list(evidence, keys, kernel.path), "references"),
-            section("Linked from", backlink_list(evidence, linked, kernel.path), "linked-from"),
+            foot("Beside it", _beside(known, catalogue), "beside"),
+            foot("Receipt", _receipt(known), "receipt"),
+            foot("References", reference_list(evidence, keys, kernel.path), "references"),
+            nearby.section(evidence, kernel.path),
+            foot("Linked from", backlink_list(evidence, linked, kernel.path), "linked-from"),
         ]
     )
     meta = {"description": kernel.summary, "tags": [f"kernel/{tag}" for tag in kernel.tags], "kind": "kernel"}
@@ -113,8 +115,8 @@ def _code(kernel: Kernel) -> tuple[str, str]:
 def _folded_spec(spec: str) -> str:
     if not spec:
         return ""
-    fenced = "\n".join(f"    {line}" if line else "" for line in f"```python\n{spec}\n```".splitlines())
-    return f'??? note "Its SPEC: what the proofs, this page and the benchmark are made from"\n\n{fenced}'
+    inside = "\n".join(f"    {line}" if line else "" for line in fenced(spec).splitlines())
+    return f'??? note "Its SPEC: what the proofs, this page and the benchmark are made from"\n\n{inside}'
 
 
 def _exercises(known: Known) -> str:
