@@ -34,7 +34,10 @@ TIERS = (
         "kernels.gate",
     ),
     ("evidence.verdicts", "evidence.execute", "evidence.seal", "evidence.run", "load"),
-    ("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
+    (
+        *("kernels.prove", "kernels.bench", "evidence.verify", "evidence.cluster", "checks", "components", "outputs"),
+        "author.waiting",  # the site's queue reads it too
+    ),
     ("pages", "markdown", "mathml", "diagrams", "fonts"),
     ("author",),
     ("plugin", "cli"),

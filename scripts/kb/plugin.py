@@ -10,12 +10,15 @@ import importlib
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
 from mkdocs.plugins import BasePlugin, event_priority, get_plugin_logger
 from mkdocs.structure.files import File, Files, InclusionLevel
+
+from kb.urls import url
 
 ENGINE = Path(__file__).parent
 ROOMS = ("notes", "papers", "notebooks", "kernels")
@@ -59,6 +62,11 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         for path, source in _static(self._root, self._evidence):
             files.append(File.generated(config, path, abs_src_path=str(source)))
         return files
+
+    def on_page_content(self, html: str, *, page: Any, config: MkDocsConfig, files: Files) -> str:
+        if target := page.meta.get("canonical"):  # a page that has moved
+            page.canonical_url = urljoin(config.site_url or "/", url(target))
+        return html
 
     def on_serve(self, server: LiveReloadServer, config: MkDocsConfig, builder: Any) -> LiveReloadServer:
         for folder in (*(self._root / room for room in ROOMS), ENGINE):

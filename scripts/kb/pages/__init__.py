@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kb.evidence.verdicts import Evidence
-from kb.pages import claims, corrections, home, kernels, library, notebooks, notes, rooms
+from kb.pages import claims, corrections, home, kernels, library, notebooks, notes, redirects, rooms
 from kb.pages.page import Page
 
 __all__ = ["Page", "render"]
@@ -11,7 +11,6 @@ __all__ = ["Page", "render"]
 
 def render(evidence: Evidence) -> list[Page]:
     """Every page of the site, in order of path."""
-    made = (
-        module.render(evidence) for module in (home, rooms, notes, notebooks, kernels, claims, corrections, library)
-    )
+    modules = (home, rooms, notes, notebooks, kernels, claims, corrections, library, redirects)
+    made = (module.render(evidence) for module in modules)
     return sorted((page for pages in made for page in pages), key=lambda page: page.path)

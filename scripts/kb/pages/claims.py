@@ -71,7 +71,7 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             section(
                 "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
             ),
-            section("History", history.render(evidence.base.history, claim.id)),
+            section("History", history.render(history.under_one_name(evidence.base.history, claim), claim.id)),
             section("Replications", history.replications(evidence, standing)),
             section("Reproduce", _reproduce(standing)),
         ]
