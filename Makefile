@@ -12,7 +12,7 @@ SUDO   := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 MAKES_VENV = $(if $(filter 3.%,$(PYTHON)),python3,$(PYTHON))
 export NO_MKDOCS_2_WARNING = 1
 
-.PHONY: help serve site check verify compare newest evidence finished links bench lighthouse wheelhouse test clean
+.PHONY: help serve site check verify compare newest evidence finished links bench lighthouse starter wheelhouse test clean
 
 help:  ## this list
 	@sed -n 's/^\([a-z]*\):.*## /make \1\t/p' $(MAKEFILE_LIST) | expand -t 17
@@ -52,9 +52,13 @@ links: $(FULL)  ## whether links that lead elsewhere still do; never part of the
 	$(BIN)/mkdocs build --strict --quiet
 	$(BIN)/linkchecker --config scripts/ci/linkcheckerrc site/
 
-bench: $(FULL)  ## what running notebooks costs here and elsewhere, beside its goals; twenty minutes
+bench: $(FULL)  ## what running notebooks, and the author's commands, cost beside their goals; half an hour
 	@$(PIP) --editable '.[bench]'
 	$(BIN)/python scripts/benchmarks/verify.py
+	$(BIN)/python scripts/benchmarks/desk.py
+
+starter: $(FULL)  ## renew the receipts of the examples that `kb init` lays down
+	$(BIN)/python scripts/ci/starter.py
 
 lighthouse: $(SITE)  ## what a phone on slow 4G pays for a page: scores, paint, weight; needs Node.js and Chromium; ten minutes
 	$(BIN)/mkdocs build --strict --quiet

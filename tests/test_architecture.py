@@ -44,6 +44,7 @@ TIERS = (
         "components",
         "outputs",
         "allowed",
+        "author.waiting",  # the site's queue reads it too
     ),
     ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),
     ("exports",),

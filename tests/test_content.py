@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 from click.testing import CliRunner
 
-from kb import scan
+from kb import names, scan
 from kb.cli import main
 from kb.evidence.verdicts import Evidence, judge
 from kb.load import load
@@ -36,7 +36,7 @@ def test_checking_takes_less_than_twenty_milliseconds_a_notebook(evidence: Evide
     """
     taken = []
     for _ in range(3):
-        for remembered in (scan.prose, notebooks.python, notebooks.split):
+        for remembered in (scan.prose, scan._citations, scan._links, names.resolve, notebooks.python, notebooks.split):
             remembered.cache_clear()
         started = time.process_time()
         CliRunner().invoke(main, ["check", "--root", str(ROOT)])

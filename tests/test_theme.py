@@ -17,7 +17,7 @@ def test_a_selector_that_no_page_needs_goes_and_its_rule_with_the_last() -> None
 def test_a_picture_in_a_style_may_hold_braces_and_parentheses() -> None:
     css = ":root{--md-admonition-icon--note:url('data:{)}');--md-tag-icon:url(\"data:')\")}.a{x:y}"
 
-    assert used(css) == ":root{--md-tag-icon:url(\"data:')\")}.a{x:y}"
+    assert used(css) == ':root{--md-tag-icon:url("data:\')")}.a{x:y}'
 
 
 def test_the_sites_sheet_is_balanced_and_keeps_what_is_ours(site: Path) -> None:

@@ -89,6 +89,8 @@ class Claim:
     corrects: str | None = None
     """The common statement that this one refines."""
     device: Device = Device.ANY
+    formerly: tuple[str, ...] = ()
+    """Names that it had: what the ledger says of them is said of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,6 +370,8 @@ class KnowledgeBase:
     history: tuple[Run, ...] = ()
     files: frozenset[str] = frozenset()
     """Every file of the rooms: what a relative link may point to."""
+    redirects: Mapping[str, str] = field(default_factory=dict)
+    """By an address that a page had: the path that it has now."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """The versions of libraries that are tested now, from constraints.txt."""
     repository: str = ""

@@ -6,7 +6,7 @@ import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from kb.model import SOURCES, Claim, Entry, Kernel, KnowledgeBase, Note, Notebook, Receipt
 from kb.references import text
@@ -105,6 +105,7 @@ def _stem(path: str) -> str:
     return posixpath.basename(path).rsplit(".", 1)[0]
 
 
+@lru_cache(maxsize=1 << 16)
 def resolve(page: str, link: str) -> str:
     """The repository path that a relative link on a page means; `/x` counts from the repository."""
     if link.startswith("/"):

@@ -15,6 +15,7 @@ from dataclasses import replace
 from html import unescape
 from pathlib import Path
 from typing import Any
+from urllib.parse import urljoin
 
 from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.config.defaults import MkDocsConfig
@@ -25,6 +26,8 @@ from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
 from mkdocs.utils.templates import TemplateContext
+
+from kb.urls import url
 
 ENGINE = Path(__file__).parent
 ROOMS = ("notes", "papers", "notebooks", "kernels")
@@ -94,6 +97,8 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     def on_page_content(self, html: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
         from kb import allowed, diagrams
 
+        if target := page.meta.get("canonical"):  # a page that has moved
+            page.canonical_url = urljoin(config.site_url or "/", url(target))
         return allowed.body(html, diagrams.drawings()) if page.file.generated_by == "kb" else html
 
     def on_page_context(

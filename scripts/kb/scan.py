@@ -16,9 +16,10 @@ MEASURED = r"\{measured\}`(?P<claim>[\w-]+)\.(?P<quantity>\w+)(?::(?P<format>[^`
 PLACEHOLDER = r"\{(?P<quantity>[^{}:!]*)(?P<conversion>![^{}:]*)?(?::(?P<format>[^{}]*))?\}"
 """`{quantity:.1%}` in a claim's statement."""
 CLAIM_BLOCK = r"^/// claim \| *(?P<claim>[\w-]+) *$"
+# Below, a pattern begins with a character of its own and looks behind it afterwards: that is found ten times as fast.
 _CITE_ITEM = re.compile(r"@(?P<key>[\w:.+/-]*[\w])(?:,\s*(?P<where>.*))?$", re.DOTALL)
 _LINK = re.compile(
-    r"(?<!\!)(?<!\\)\[[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(\s*<?(?P<target>[^()\s<>]+(?:\([^()\s]*\))?)>?(?:\s+\"[^\"]*\")?\s*\)"
+    r"\[(?<!\!\[)(?<!\\\[)[^\[\]]*(?:\[[^\[\]]*\][^\[\]]*)*\]\(\s*<?(?P<target>[^()\s<>]+(?:\([^()\s]*\))?)>?(?:\s+\"[^\"]*\")?\s*\)"
 )
 _IMAGE = re.compile(r"\!\[[^\[\]]*\]\(\s*<?(?P<target>[^()\s<>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\[\]^@]+\]:\s*<?(?P<target>\S+?)>?(?:\s|$)", re.MULTILINE)
@@ -31,9 +32,12 @@ _FENCE = re.compile(
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 _INLINE_CODE = re.compile(
-    r"\{measured\}`[^`\n]*`|(?<![`\\])(?P<ticks>`+)(?!`)(?:(?!\n\n).)+?(?<!`)(?P=ticks)(?!`)", re.DOTALL
+    r"[`{](?:(?<=\{)measured\}`[^`\n]*`|(?<=`)(?<![`\\]`)(?P<ticks>`*)(?!`)(?:(?!\n\n).)+?(?<!`)`(?P=ticks)(?!`))",
+    re.DOTALL,
 )
-_FORMULA = re.compile(r"\$\$.+?\$\$|(?<![\\$\w])\$(?=\S)[^$\n]+?(?<=\S)\$(?![\d$])", re.DOTALL)
+_FORMULA = re.compile(r"\$(?:\$.+?\$\$|(?<![\\$\w]\$)(?=\S)[^$\n]+?(?<=\S)\$(?![\d$]))", re.DOTALL)
+_SILENT = ((_FENCE, ("```", "~~~")), (_COMMENT, ("<!--",)), (_INLINE_CODE, ("`",)), (_FORMULA, ("$",)))
+"""What refers to nothing, each with what stands in every text that has it."""
 
 _BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
 
@@ -57,8 +61,9 @@ class Mention:
 @lru_cache(maxsize=8192)
 def prose(text: str) -> str:
     """The text with code, comments and formulas blanked out; every offset and line stays where it was."""
-    for pattern in (_FENCE, _COMMENT, _INLINE_CODE, _FORMULA):
-        text = pattern.sub(_blanked, text)
+    for pattern, signs in _SILENT:
+        if any(sign in text for sign in signs):  # patterns are slow
+            text = pattern.sub(_blanked, text)
     return text
 
 
@@ -68,11 +73,14 @@ def _blanked(match: re.Match[str]) -> str:
 
 def citations(text: str, first_line: int = 1) -> list[Mention]:
     """Each citekey that prose cites."""
-    return [
-        Mention(key, _line(text, m.start(), first_line), m.start())
-        for m in re.finditer(CITATION, text)
-        for key, _ in cited(m["items"])
-    ]
+    return [Mention(key, first_line + line, start) for key, line, start in _citations(text)]
+
+
+@lru_cache(maxsize=8192)
+def _citations(text: str) -> tuple[tuple[str, int, int], ...]:
+    """Key, line from 0, and offset; several rules ask."""
+    found = re.finditer(CITATION, text) if "[@" in text else ()
+    return tuple((key, _line(text, m.start(), 0), m.start()) for m in found for key, _ in cited(m["items"]))
 
 
 def cited(items: str) -> list[tuple[str, str]]:
@@ -91,13 +99,24 @@ def wikilinks(text: str, first_line: int = 1) -> list[Mention]:
 
 def links(text: str, first_line: int = 1) -> list[Mention]:
     """Each Markdown link, image and definition that is not to another site; its anchor apart."""
-    found = (m for pattern in (_LINK, _IMAGE, _DEFINITION) for m in pattern.finditer(text))
-    return [
-        Mention(path, _line(text, m.start(), first_line), m.start(), anchor)
-        for m in found
+    return [Mention(path, first_line + line, start, anchor) for path, line, start, anchor in _links(text)]
+
+
+@lru_cache(maxsize=8192)
+def _links(text: str) -> tuple[tuple[str, int, int, str], ...]:
+    """Path, line from 0, offset, and anchor; several rules ask."""
+    return tuple(
+        (path, _line(text, m.start(), 0), m.start(), anchor)
+        for m in find_links(text)
         for path, _, anchor in [m["target"].partition("#")]
-        if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", m["target"])
-    ]
+    )
+
+
+def find_links(text: str) -> list[re.Match[str]]:
+    """The same as matches, whose group `target` is the path with its anchor."""
+    wanted = ((_LINK, "]("), (_IMAGE, "!["), (_DEFINITION, "]:"))
+    found = (m for pattern, sign in wanted if sign in text for m in pattern.finditer(text))
+    return [m for m in found if not re.match(r"[a-zA-Z][a-zA-Z0-9+.-]*:|//", m["target"])]
 
 
 def measured(text: str, first_line: int = 1) -> list[tuple[Mention, str, str]]:

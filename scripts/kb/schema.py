@@ -59,6 +59,24 @@ _PATH = (
     Key("when", Holds.TEXT, "when its author went it"),
     Key("effort", Holds.TEXT, "how long it took, as its author says"),
 )
+ORDER = (
+    *(
+        "title",
+        "summary",
+        "type",
+        "tags",
+        "status",
+        "when",
+        "effort",
+        "aliases",
+        "created",
+        "updated",
+        "device",
+        "data",
+    ),
+    *("environment", "repeats", "prerequisites", "stops", "related", "claims", "corrections"),
+)
+"""The order in which the keys of a page, or a notebook, stand: `kb check --fix` sorts them so."""
 _SUMMARY = Key("summary", Holds.TEXT, "one sentence, shown in indexes", required=True)
 
 
@@ -85,6 +103,7 @@ CLAIM_KEYS = (
     Key("sources", Holds.WORDS, "citekeys of those who say so, or say otherwise"),
     Key("corrects", Holds.TEXT, "the common statement that this one refines"),
     Key("device", Holds.CHOICE, "where it can be checked", _choices(Device)),
+    Key("formerly", Holds.WORDS, "names that it had, so that its history stays: `kb rename` writes them"),
 )
 
 

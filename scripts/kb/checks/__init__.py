@@ -14,6 +14,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
     references.sources_without_entry,
     references.wikilinks,
     references.links,
+    references.redirects,
     claims.stated_twice,
     claims.untested,
     claims.unstated,

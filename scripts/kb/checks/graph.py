@@ -17,6 +17,8 @@ LEAST = 3
 """Links that should lead out of a note, and in."""
 GROWN = 20
 """Notes from which on a knowledge base is asked how it hangs together: the first few can't know of each other."""
+_UNFINISHED = frozenset({"draft", "to-read"})
+"""What has just been begun is told of its missing links and does not fail: else nothing could be begun."""
 
 
 def links(evidence: Evidence) -> Mapping[str, set[str]]:
@@ -39,14 +41,15 @@ def isolated(evidence: Evidence) -> Iterator[Problem]:
     into = Counter(target for targets in out.values() for target in targets)
     for note in evidence.base.notes:
         leads, led = len(out.get(note.path, ())), into[note.path]
+        is_begun = note.status in _UNFINISHED
         if leads < LEAST:
             message = f"this page leads to {counted(leads, 'other page')}; {LEAST} are wanted"
             hint = "link the pages that a reader wants next"
-            yield Problem(Location(note.path), Rule.ORPHAN, message, hint, is_error=not leads)
+            yield Problem(Location(note.path), Rule.ORPHAN, message, hint, is_error=not (leads or is_begun))
         if led < LEAST:
             message = f"{counted(led, 'page')} lead{'s' if led == 1 else ''} here; {LEAST} are wanted"
             hint = f"name it where it helps: [[{note.stem}]]"
-            yield Problem(Location(note.path), Rule.ORPHAN, message, hint, is_error=not led)
+            yield Problem(Location(note.path), Rule.ORPHAN, message, hint, is_error=not (led or is_begun))
 
 
 def lonely_tags(evidence: Evidence) -> Iterator[Problem]:
@@ -63,7 +66,8 @@ def lonely_tags(evidence: Evidence) -> Iterator[Problem]:
     for tag, notes in tagged.items():
         if len(notes) + others[tag] == 1 and tag not in parents:
             at = Location(notes[0].path, notes[0].lines.get("tags", 1))
-            yield Problem(at, Rule.TAG, f"no other page has the tag '{tag}'", _nearest(tag, tagged))
+            hint, is_error = _nearest(tag, tagged), notes[0].status not in _UNFINISHED
+            yield Problem(at, Rule.TAG, f"no other page has the tag '{tag}'", hint, is_error)
 
 
 def uncited(evidence: Evidence) -> Iterator[Problem]:

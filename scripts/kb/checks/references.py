@@ -12,6 +12,7 @@ from kb.model import SOURCES, KnowledgeBase, Location
 from kb.names import resolve
 from kb.problems import Problem, Rule, did_you_mean, did_you_mean_file, in_words
 from kb.read import LIBRARY
+from kb.read.moved import REDIRECTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +115,18 @@ def links(evidence: Evidence) -> Iterator[Problem]:
                 yield Problem(at, Rule.LINK, message, did_you_mean(mention.heading, anchors.of(target)))
 
 
+def redirects(evidence: Evidence) -> Iterator[Problem]:
+    """A former address leads to a page that is there, and is not taken again."""
+    claims = {f"claims/{name}.md" for name in evidence.names.claims}
+    pages = evidence.names.pages | claims
+    for old, new in evidence.base.redirects.items():
+        at = Location(REDIRECTS)
+        if new not in pages:
+            yield Problem(at, Rule.LINK, f"{old} leads on to {new}, which is not there", did_you_mean_file(new, pages))
+        elif old in pages:
+            yield Problem(at, Rule.LINK, f"{old} leads on to {new}, but is a page itself", "remove this line")
+
+
 MADE = frozenset({"claims.md", "corrections.md", "graph.md", "index.md", "library.md", "queue.md", "tags.md"})
 """Pages of the site that no file of the rooms stands behind; links may lead there."""
 
@@ -143,7 +156,7 @@ class _Anchors:
 def _check_name(evidence: Evidence, at: Location, mention: scan.Mention) -> Iterator[Problem]:
     found = sorted(evidence.names.find(mention.target))
     if not found:
-        hint = did_you_mean(mention.target.casefold(), evidence.names.known)
+        hint = _moved(evidence, mention.target) or did_you_mean(mention.target.casefold(), evidence.names.known)
         yield Problem(at, Rule.WIKILINK, f"no page is called '{mention.target}'", hint)
     elif len(found) > 1:
         hint = f"write [[{found[0].rsplit('.', 1)[0]}]]"
@@ -157,9 +170,22 @@ def _check_name(evidence: Evidence, at: Location, mention: scan.Mention) -> Iter
             yield Problem(at, Rule.WIKILINK, message, did_you_mean(anchor, anchors.of(found[0])))
 
 
+def _moved(evidence: Evidence, name: str) -> str:
+    """What a page is called now that had this name."""
+    paths = (new for old, new in evidence.base.redirects.items() if _stem(old).casefold() == name.casefold())
+    return next((f"it is called [[{_stem(path)}]] now" for path in paths), "")
+
+
+def _stem(path: str) -> str:
+    return path.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+
 def _dead_link(evidence: Evidence, at: Location, said: str, target: str) -> Problem:
+    now = evidence.base.redirects.get(target)
     hint = (
-        did_you_mean_file(target, evidence.base.files)
+        f"it has moved to {now}"
+        if now
+        else did_you_mean_file(target, evidence.base.files)
         or "links are relative to the file they stand in, and lead to files of the rooms"
     )
     return Problem(at, Rule.LINK, f"'{said}' leads to {target}, which is not there", hint)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from kb.cli.shared import ROOT, find, open_base
-from kb.evidence.digest import Digests
-from kb.evidence.verdicts import Evidence, changes
-from kb.model import Notebook, Receipt
+
+if TYPE_CHECKING:
+    from kb.evidence.digest import Digests
+    from kb.evidence.verdicts import Evidence
+    from kb.model import Notebook, Receipt
 
 
 @click.command()
@@ -24,6 +27,8 @@ def why(targets: Sequence[str], root: Path | None) -> None:
     kb why notebooks/attention/online_softmax.py
     kb why flash-attention-linear-memory
     """
+    from kb.evidence.digest import Digests
+
     where = find(root)
     evidence, _ = open_base(where)
     found = [n for n in evidence.base.notebooks if any(_is_meant(evidence, n, t) for t in targets)]
@@ -54,6 +59,8 @@ def _explain(evidence: Evidence, digests: Digests, notebook: Notebook) -> bool:
 
 
 def _explain_receipt(evidence: Evidence, digests: Digests, notebook: Notebook, receipt: Receipt) -> bool:
+    from kb.evidence.verdicts import changes
+
     made = str(receipt.provenance.get("started", ""))[:10]
     changed = changes(receipt, evidence.base.depends[notebook.path])
     if not changed:

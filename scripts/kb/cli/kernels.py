@@ -89,16 +89,7 @@ def mutate(targets: Sequence[str], root: Path | None, everything: bool) -> None:
     sys.exit(1 if failed else 0)
 
 
-@click.group()
-def new() -> None:
-    """Begin a file from a template that works.
-
-    \b
-    kb new kernel elementwise/relu
-    """
-
-
-@new.command("kernel")
+@click.command("kernel")
 @click.argument("name")
 @ROOT
 def new_kernel(name: str, root: Path | None) -> None:

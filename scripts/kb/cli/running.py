@@ -15,7 +15,6 @@ import click
 
 from kb.cli.progress import bar
 from kb.cli.shared import ROOT, find, open_base
-from kb.evidence.verdicts import Evidence
 from kb.model import Device, Notebook, Receipt
 
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from kb.evidence.compare import Comparison
     from kb.evidence.run import Ran
+    from kb.evidence.verdicts import Evidence
 
 DEVICE = click.option("--device", type=click.Choice(["cpu", "cuda"]), default="cpu", help="Where to run.")
 TIMEOUT = click.option(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from kb.evidence.verdicts import Evidence
-from kb.pages import claims, corrections, graph, home, kernels, library, notebooks, notes, queue, rooms
+from kb.pages import claims, corrections, graph, home, kernels, library, notebooks, notes, queue, redirects, rooms
 from kb.pages.page import Page
 
-_MODULES = (home, rooms, notes, notebooks, kernels, claims, corrections, library, queue, graph)
+_MODULES = (home, rooms, notes, notebooks, kernels, claims, corrections, library, queue, graph, redirects)
 __all__ = ["Page", "render"]
 
 

@@ -105,7 +105,9 @@ def _page(evidence: Evidence, standing: Standing) -> Page:
             section(
                 "Sources", reference_list(evidence, [k for k in claim.sources if k in evidence.names.entries], path)
             ),
-            section("History", history.render(evidence.base.history, claim.id), found=False),
+            section(
+                "History", history.render(history.under_one_name(evidence.base.history, claim), claim.id), found=False
+            ),
             section("Replications", history.replications(evidence, standing), found=False),
             section("Reproduce", _reproduce(standing), found=False),
         ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
 
 from kb import components
 from kb.components import DEVICES, badge, device_name
 from kb.evidence.compare import compare
 from kb.evidence.verdicts import Evidence, Standing, changes
-from kb.model import Receipt, Run, Value, Verdict
+from kb.model import Claim, Receipt, Run, Value, Verdict
 from kb.pages import figures
 from kb.typeset import counted, day, esc, plain
 
@@ -29,6 +30,16 @@ def render(history: Sequence[Run], name: str) -> str:
     plot = figures.timelines(_series(runs, name), _versions_changed(runs)) if len(runs) > 1 else ""
     said = f"<p>{counted(len(runs), 'run')} since {day(runs[0].started)}, oldest on the left.</p>" if plot else ""
     return "\n\n".join(part for part in (said, plot, table) if part)
+
+
+def under_one_name(history: Sequence[Run], claim: Claim) -> list[Run]:
+    """The runs, what they found of the claim under a name that it had counted as found under its own."""
+    return [_renamed(run, claim) for run in history] if claim.formerly else list(history)
+
+
+def _renamed(run: Run, claim: Claim) -> Run:
+    found = next((run.results[name] for name in (claim.id, *claim.formerly) if name in run.results), None)
+    return replace(run, results={**run.results, claim.id: found}) if found else run
 
 
 def replications(evidence: Evidence, standing: Standing) -> str:

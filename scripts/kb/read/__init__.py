@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import Any, TypeVar
 
 from kb.model import Device, Kernel, Kind, KnowledgeBase, Location, Note, Notebook
 from kb.problems import Problem, Rule
-from kb.read import bibtex, frontmatter, mutants, notebooks, receipts
+from kb.read import bibtex, frontmatter, moved, mutants, notebooks, receipts
 from kb.read.characters import printable
 from kb.schema import NOTEBOOK_KEYS, note_keys
 
@@ -35,7 +36,7 @@ _Read = TypeVar("_Read")
 
 def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     """Everything under version control below `root`, and what could not be read of it."""
-    paths = sorted(_paths(root))
+    paths = sorted(room_files(root))
     problems: list[Problem] = []
     markdown = _texts(root, [p for p in paths if p.endswith(".md")], problems)
     python = _texts(root, [p for p in paths if p.endswith(".py")], problems)
@@ -62,8 +63,36 @@ def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
         history=tuple(_ledger(root, problems)),
         files=frozenset(paths),
         versions=_versions(root),
+        redirects=moved.read(root, problems),
     )
     return base, problems + _rooms_missing(rooms)
+
+
+def replaced(base: KnowledgeBase, texts: Mapping[str, str | None]) -> tuple[KnowledgeBase, list[Problem]]:
+    """The knowledge base with other texts in some of its files, `None` for a file that is gone, and what is wrong there."""
+    problems: list[Problem] = []
+    pages = {p: t for p, t in texts.items() if t is not None and p.endswith(".md") and not p.endswith("README.md")}
+    python = {p: t for p, t in texts.items() if t is not None and p.endswith(".py")}
+    notes = _each(_note, {p: t for p, t in pages.items() if p.startswith(("notes/", "papers/"))}, problems)
+    run = _each(_notebook, _within("notebooks", python), problems)
+    jitted = _each(_kernel, _within("kernels", python), problems)
+    gone = {path for path, text in texts.items() if text is None}
+    entries, wrong = bibtex.parse(LIBRARY, texts.get(LIBRARY) or "")
+    readmes = {p: t for p, t in texts.items() if t is not None and p in base.rooms}
+    changed = replace(
+        base,
+        notes=tuple(sorted([*(n for n in base.notes if n.path not in texts), *notes], key=_path)),
+        notebooks=tuple(sorted([*(n for n in base.notebooks if n.path not in texts), *run], key=_path)),
+        kernels=tuple(sorted([*(k for k in base.kernels if k.path not in texts), *jitted], key=_path)),
+        library=tuple(entries) if LIBRARY in texts else base.library,
+        rooms={**base.rooms, **readmes},
+        files=(base.files - gone) | (texts.keys() - gone),
+    )
+    return changed, problems + (wrong if LIBRARY in texts else [])
+
+
+def _path(page: Note | Notebook | Kernel) -> str:
+    return page.path
 
 
 def kind_of(path: str) -> Kind:
@@ -71,7 +100,7 @@ def kind_of(path: str) -> Kind:
     return next(kind for folder, kind in _FOLDERS.items() if path.startswith(folder + "/"))
 
 
-def _paths(root: Path) -> Iterator[str]:
+def room_files(root: Path) -> Iterator[str]:
     """Files of the rooms, POSIX, relative; hidden and private ones (`.x`, `_x`) are nobody's business."""
     for room in ROOMS:
         for file in (root / room).rglob("*"):
@@ -90,7 +119,12 @@ def _texts(root: Path, paths: list[str], problems: list[Problem]) -> dict[str, s
 
 
 def _text(root: Path, path: str, problems: list[Problem]) -> str | None:
-    raw = (root / path).read_bytes()
+    try:
+        raw = (root / path).read_bytes()
+    except OSError as error:
+        hint = "let yourself read it: chmod u+r"
+        problems.append(Problem(Location(path), Rule.ENCODING, f"cannot be read: {error.strerror}", hint))
+        return None
     try:
         return printable(raw.decode("utf-8-sig").replace("\r\n", "\n"))
     except UnicodeDecodeError as error:

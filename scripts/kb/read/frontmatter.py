@@ -40,8 +40,9 @@ class FrontMatter:
 
 def parse(path: str, text: str, first_line: int) -> FrontMatter:
     """Read a block of YAML that begins on `first_line` of `path`."""
+    loader = _Loader(text)
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = loader.get_single_node()
     except yaml.MarkedYAMLError as error:
         return FrontMatter(problems=(_broken(path, error, first_line),))
     if node is None:
@@ -51,7 +52,9 @@ def parse(path: str, text: str, first_line: int) -> FrontMatter:
     lines: dict[tuple[str, ...], int] = {}
     problems = tuple(_note_lines(path, node, first_line, (), lines))
     try:
-        values = unescaped(text, yaml.load(text, Loader=_Loader))  # a SafeLoader, in C where there is one
+        values = unescaped(
+            text, loader.construct_document(node)
+        )  # by a SafeLoader, in C where there is one, parsed once
     except (yaml.YAMLError, ValueError) as error:  # ValueError: 2026-13-45 looks like a date
         return FrontMatter(problems=(*problems, _problem(path, first_line, f"the front matter: {error}")))
     return FrontMatter(values, lines, problems)
@@ -100,6 +103,7 @@ def _claim(name: str, body: FrontMatter, at: Location) -> Claim:
         sources=body.words("sources"),
         corrects=body.text("corrects") or None,
         device=next((d for d in Device if d.value == body.text("device")), Device.ANY),
+        formerly=body.words("formerly"),
     )
 
 
