@@ -24,7 +24,9 @@ def test_a_browser_asks_for_every_character_that_a_file_holds() -> None:
         assert set(font.characters) <= asked(font.name), font.name
 
 
-def test_a_page_without_the_rest_loads_only_the_core() -> None:
+def test_no_character_is_asked_of_both_files_of_a_face() -> None:
     for font in FONTS:
-        if f"{font.name.removesuffix('.woff2')}-more.woff2" in TOKENS and "math" not in font.name:
+        more = f"{font.name.removesuffix('.woff2')}-more.woff2"
+        if more in TOKENS and font.name != "math.woff2":
             assert asked(font.name) == set(font.characters), font.name
+            assert not asked(font.name) & asked(more), font.name
