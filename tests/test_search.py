@@ -16,10 +16,10 @@ QUERIES = {
     "loss scaling": "notes/practices/loss-scaling/",
     "flash attention": "notes/flash-attention-on-old-gpus/",
     "softmax": None,
-    "Chinchilla": None,
+    "Chinchilla": "papers/besiroglu2024chinchilla/",
     "bfloat16 weights": "notebooks/precision/pure_bfloat16/",
     "race condition triton": None,
-    "GRPO": "notes/ideas/rl-for-language-models/",
+    "GRPO": "notebooks/reinforcement/grpo/",
     "dropout": "kernels/elementwise/dropout/",
     "exact resume": "notes/practices/exact-resume/",
     "Micikevicius": None,
@@ -27,7 +27,6 @@ QUERIES = {
 """The first hit, or None where several answers are good: then `AMONG` says what must be in sight."""
 AMONG = {
     "softmax": ("kernels/reductions/softmax/", 5),
-    "Chinchilla": ("notes/scaling-laws/", 3),
     "race condition triton": ("notes/triton-sanitizer/", 2),
     "Micikevicius": ("papers/micikevicius2018mixed/", 2),
 }

@@ -3,8 +3,8 @@
 # summary: "To be shown on a GPU: a model of twelve blocks writes at least a fifth faster with a draft of one block that has read the same text, and slower with one that has not."
 # tags: [inference, sampling, language-models]
 # device: cuda
-# repeats: 3
 # data: [notebooks/data/opticks.txt]
+# repeats: 3
 # jupyter:
 #   jupytext:
 #     formats: py:percent

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
@@ -108,10 +109,17 @@ _ENTRY = st.builds(
 )
 
 
+@pytest.fixture(autouse=True, scope="module")
+def _quiet() -> Iterator[None]:
+    """bibtexparser tells its log what it tells us."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
 @given(_ENTRY)
 @settings(max_examples=400, deadline=None)
 def test_what_is_written_is_read_back_by_both_readers(entry: Entry) -> None:
-    logging.disable(logging.WARNING)  # bibtexparser tells its log what it tells us
     text = edit.written(entry)
     (mine,) = bib.parse(text, "x.bib").entries
     (theirs,), problems = bibtex.parse("x.bib", text)
