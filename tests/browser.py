@@ -53,6 +53,7 @@ class Visit:
         width: int = 1440,
         script: bool = True,
         still: bool = False,
+        fonts: bool = True,
     ) -> None:
         self.context = browser.new_context(
             viewport={"width": width, "height": 900},
@@ -61,6 +62,8 @@ class Visit:
             reduced_motion="reduce" if still else "no-preference",
         )
         self.page = self.context.new_page()
+        if not fonts:
+            self.page.route("**/*.woff2", lambda route: route.abort())
         self.elsewhere: list[str] = []
         self.failed: list[str] = []
         self.said: list[str] = []

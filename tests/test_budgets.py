@@ -31,17 +31,21 @@ SHIFT = """new Promise(done => {
 
 
 @pytest.mark.parametrize("kind", WEIGHED)
-def test_a_first_visit_is_light_and_stands_still(browser: Any, address: str, kind: str) -> None:
+def test_a_first_visit_is_light(browser: Any, address: str, kind: str) -> None:
     with Visit(browser, address, WEIGHED[kind], width=390) as visit:
         sizes = dict(visit.page.evaluate(BYTES))
-        shift = visit.page.evaluate(SHIFT)
 
     assert visit.elsewhere == []
     assert sum(sizes.values()) <= 250_000, sorted(sizes.items(), key=lambda each: -each[1])
     assert sum(size for name, size in sizes.items() if name.endswith(".js")) <= 120_000
     assert not any("search_index" in name for name in sizes), "the index waits until somebody searches"
-    # It is 0 where the preloaded font comes before the first paint, as Lighthouse finds; a busy machine may paint first.
-    assert shift <= 0.1
+
+
+@pytest.mark.parametrize("kind", WEIGHED)
+def test_nothing_that_a_script_brings_moves_the_text(browser: Any, address: str, kind: str) -> None:
+    """What a font moves is another matter: a paragraph in 25 gains or loses a line when the serif comes."""
+    with Visit(browser, address, WEIGHED[kind], width=390, fonts=False) as visit:
+        assert visit.page.evaluate(SHIFT) <= 0.02
 
 
 def test_a_page_asks_for_one_style_sheet_and_one_script_of_ours(browser: Any, address: str) -> None:

@@ -30,6 +30,28 @@ def test_a_page_loads_nothing_from_elsewhere_fails_nowhere_and_fits(
         assert any("Source Serif 4" in face for face in faces)
 
 
+@pytest.mark.parametrize("width", [962, 1040])
+def test_every_room_fits_beside_the_search_on_a_small_laptop(browser: Any, address: str, width: int) -> None:
+    with Visit(browser, address, PAGES["claims"], width=width) as visit:
+        assert visit.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") <= 0
+
+
+@pytest.mark.parametrize("width", [390, 700, 1440])
+@pytest.mark.parametrize("kind", ["claims", "catalogue", "library"])
+def test_the_bar_above_a_table_takes_the_room_that_was_kept(browser: Any, address: str, kind: str, width: int) -> None:
+    with Visit(browser, address, PAGES[kind], width=width) as visit:
+        kept, taken = visit.page.evaluate("""async () => {
+          const box = document.querySelector(".table.filterable"), top = () => Math.round(box.getBoundingClientRect().top)
+          await document.fonts.ready
+          const taken = top()
+          document.querySelector(".filter").remove()
+          box.classList.remove("ready")
+          return [top(), taken]
+        }""")
+
+        assert kept == taken
+
+
 def test_each_scheme_has_its_own_colours_and_text_that_can_be_read(browser: Any, address: str) -> None:
     colours = {}
     for scheme in ("light", "dark"):

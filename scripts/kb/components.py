@@ -42,11 +42,13 @@ def badge(verdict: Verdict, needs_gpu: bool = True) -> str:
 
 
 def standing_badge(standing: Standing, to: To) -> str:
-    """The badge of a claim, leading to its page; its card has what was measured."""
+    """The badge of a claim, leading to its page; its card has what was measured, not what stands beside it."""
     needs_gpu = standing.finding.device is Device.CUDA
     link = esc(to(claim_page(standing.claim.id)))
     rows = [(_humanised(name), plain(value)) for name, value in list(standing.measured.items())[:4]]
-    return f'<a class="to-claim" href="{link}" {_card(standing, rows)}>{badge(standing.verdict, needs_gpu)}</a>'
+    return (
+        f'<a class="to-claim" href="{link}" {_card(standing, rows, says="")}>{badge(standing.verdict, needs_gpu)}</a>'
+    )
 
 
 def standing_shape(standing: Standing, to: To) -> str:
@@ -68,7 +70,7 @@ def measured(standing: Standing | None, quantity: str, spec: str, to: To | None)
     return f'<a class="to-claim" href="{link}" {_card(standing, [(_humanised(quantity), plain(value))])}>{body}</a>'
 
 
-def _card(standing: Standing, rows: cards.Rows) -> str:
+def _card(standing: Standing, rows: cards.Rows, says: str | None = None) -> str:
     """A claim in a card: what it says, what was measured, on what, when, and its control."""
     finding = standing.finding
     about = [("device", device_name(finding.receipt)), ("run", _when(finding))] if finding.receipt else []
@@ -76,7 +78,8 @@ def _card(standing: Standing, rows: cards.Rows) -> str:
         [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
     )
     why = [("why", finding.reason or finding.aged)] if finding.reason or finding.aged else []
-    return cards.card(says_plainly(standing), [*rows, *about, *control, *why], verdict=standing.verdict)
+    text = says_plainly(standing) if says is None else says
+    return cards.card(text, [*rows, *about, *control, *why], verdict=standing.verdict)
 
 
 def says(standing: Standing, to: To | None = None) -> str:

@@ -16,26 +16,24 @@ from fontTools.pens.ttGlyphPen import TTGlyphPen
 from fontTools.ttLib import TTFont
 from fontTools.varLib import instancer
 
-_CORE = (
-    *(*range(0x20, 0x7F), *range(0xA0, 0x100), *range(0x2010, 0x2028), 0x202F, 0x2030),
-    *(
-        0x2070,
-        *range(0x2074, 0x207A),
-        0x207B,
-        *range(0x2080, 0x208A),
-        0x2032,
-        *range(0x2190, 0x2194),
-        0x21BB,
-        0x2212,
-        0x221A,
-        0x221E,
-    ),
-    *(0x2248, 0x2260, 0x2264, 0x2265, 0x2713, 0x2715),
-    *(0x107, 0x10D, 0x142, 0x144, 0x159, 0x15B, 0x161, 0x17E),  # of authors' names
-    *(0x394, 0x398, 0x39B, 0x3A0, 0x3A3, 0x3A6, 0x3A9, *range(0x3B1, 0x3CA)),  # Greek that formulas in prose use
+_TEXT = (
+    *(*range(0x20, 0x7F), 0xA0, 0xB1, 0xB2, 0xB3, 0xB7, 0xB9, 0xBD, 0xD7, 0xE4, 0xE9, 0xF6, 0xFC),
+    *(0x2013, 0x2014, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x202F, 0x2070, *range(0x2074, 0x207A), 0x207B),
+    *(0x2192, 0x2212, 0x25CC, 0x2713),
 )
-"""What nearly every page sets. `unicode-range` in `assets/css/tokens.css` says the same, so that a page without the
-rest does not load it."""
+"""What two pages of three are set in entirely: half of the bytes of a face, and the first of them are waited for."""
+_MARKS = tuple(
+    sorted(
+        {
+            *(*range(0xA1, 0x100), *range(0x2010, 0x2028), 0x2030, 0x2032, *range(0x2080, 0x208A)),
+            *(*range(0x2190, 0x2194), 0x21BB, 0x221A, 0x221E, 0x2248, 0x2260, 0x2264, 0x2265, 0x2715),
+            *(0x107, 0x10D, 0x142, 0x144, 0x159, 0x15B, 0x161, 0x17E),  # of authors' names
+            *(0x394, 0x398, 0x39B, 0x3A0, 0x3A3, 0x3A6, 0x3A9, *range(0x3B1, 0x3CA)),  # Greek in prose
+        }
+        - {*_TEXT}
+    )
+)
+"""What some pages need besides. `unicode-range` in `assets/css/faces.css` says the same, so that no other page loads it."""
 _GREEK = range(0x391, 0x3CA)
 _SIGNS = [
     *(0x2070, *range(0x2074, 0x208F)),  # superscripts and subscripts
@@ -74,7 +72,9 @@ class Font:
     features: tuple[str, ...] = _FEATURES
 
 
-_REST = tuple(sorted({*range(0x100, 0x180), *range(0x2032, 0x2034), 0x2039, 0x203A, *_GREEK, *_SIGNS} - {*_CORE}))
+_REST = tuple(
+    sorted({*range(0x100, 0x180), *range(0x2032, 0x2034), 0x2039, 0x203A, *_GREEK, *_SIGNS} - {*_TEXT, *_MARKS})
+)
 _SERIF = (("opsz", 15.0), ("wght", (400.0, 650.0)))
 _ITALIC = (("opsz", 15.0), ("wght", 400.0))
 _OPERATORS = [
@@ -110,17 +110,24 @@ _MATH = (
 )
 _MATH_FEATURES = ("ssty", "dtls", "flac", "kern", "mark", "mkmk", "ccmp", "rtlm")
 FONTS = (
-    Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _CORE, _SERIF),
+    Font("serif.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _TEXT, _SERIF),
+    Font("serif-marks.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _MARKS, _SERIF),
     Font("serif-more.woff2", "fontpkg_source_serif_4", "SourceSerif4[opsz,wght].ttf", _REST, _SERIF),
-    Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _CORE, _ITALIC),
-    Font("serif-italic-more.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _REST, _ITALIC),
-    Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _CORE),
-    Font("mono-more.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _REST),
-    Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _CORE),
+    Font("serif-italic.woff2", "fontpkg_source_serif_4", "SourceSerif4-Italic[opsz,wght].ttf", _TEXT, _ITALIC),
+    Font(
+        "serif-italic-more.woff2",
+        "fontpkg_source_serif_4",
+        "SourceSerif4-Italic[opsz,wght].ttf",
+        _MARKS + _REST,
+        _ITALIC,
+    ),
+    Font("mono.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _TEXT),
+    Font("mono-more.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-Regular.ttf", _MARKS + _REST),
+    Font("mono-bold.woff2", "fontpkg_ibm_plex_mono", "IBMPlexMono-SemiBold.ttf", _TEXT + _MARKS),
     Font("math.woff2", "ziamath", "STIXTwoMath-Regular.ttf", _MATH, features=_MATH_FEATURES),
     Font("math-more.woff2", "ziamath", "STIXTwoMath-Regular.ttf", tuple(_LETTERS), features=_MATH_FEATURES),
 )
-"""Each face in two files: what most pages need, and what few do."""
+"""Each face in two or three files: what nearly every page needs, and what some or few do."""
 
 
 def woff2(cache: Path) -> Iterator[tuple[str, Path]]:

@@ -38,7 +38,7 @@ def claim_table(evidence: Evidence, standings: Sequence[Standing], page: str) ->
     """
     heads = "".join(f'<th scope="col">{head}</th>' for head in ("Claim", "Verdict", "Run", "Stated in"))
     rows = "".join(_row(evidence, standing, page) for standing in standings)
-    settings = f"data-facets='{json.dumps(FACETS)}' data-sorts='{json.dumps(SORTS)}' data-most=\"100\""
+    settings = f"data-facets='{json.dumps(FACETS)}' data-sorts='{json.dumps(SORTS)}' data-most=\"50\""
     return (
         f'<div class="table claims filterable" {settings}><table><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table></div>"

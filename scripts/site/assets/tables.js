@@ -98,7 +98,7 @@
       if (sort && sorts.some(([name]) => name === query.get("sort"))) sort.value = query.get("sort")
     }
 
-    bar.append(input, ...facets.map(({ label }) => label), ...(sort ? [labelled("Order", sort)] : []), count)
+    bar.append(labelled(count, input), ...facets.map(({ label }) => label), ...(sort ? [labelled("Order", sort)] : []))
     bar.addEventListener("input", () => {
       apply()
       clearTimeout(later)
