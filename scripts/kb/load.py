@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,12 +16,25 @@ from kb.read import read
 
 def load(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     """The knowledge base below `root`, and what could not be read of it."""
-    base, problems = read(root)
-    digests = Digests(root)
-    notebooks = {notebook.path: digests.of_notebook(notebook) for notebook in base.notebooks}
-    kernels = {kernel.path: digests.of_kernel(kernel.path) for kernel in base.kernels}
-    timed = {kernel.path: digests.of_timing(kernel.path) for kernel in base.kernels}
-    return replace(base, depends={**notebooks, **kernels}, timing_depends=timed), problems
+    with _uncollected():
+        base, problems = read(root)
+        digests = Digests(root)
+        notebooks = {notebook.path: digests.of_notebook(notebook) for notebook in base.notebooks}
+        kernels = {kernel.path: digests.of_kernel(kernel.path) for kernel in base.kernels}
+        timed = {kernel.path: digests.of_timing(kernel.path) for kernel in base.kernels}
+        return replace(base, depends={**notebooks, **kernels}, timing_depends=timed), problems
+
+
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Without the collector of cycles: syntax trees have none, and it would walk them again and again, half of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 def find_root(start: Path) -> Path | None:

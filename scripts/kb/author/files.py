@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
+from kb.atomic import UNFINISHED
 from kb.author.refused import Refused
-from kb.author.writing import UNFINISHED, put
+from kb.author.writing import put
 
 MOST_BYTES = 256_000_000
 """More than anybody's library has."""

@@ -17,8 +17,8 @@ from pathlib import Path
 from string import Template
 
 from kb import scan
+from kb.atomic import UNFINISHED
 from kb.author.refused import Refused
-from kb.author.writing import UNFINISHED
 from kb.checks.references import MADE
 from kb.load import find_root
 from kb.names import resolve

@@ -5,15 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-import tempfile
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
+from kb import atomic
 from kb.evidence.locks import locked
-
-UNFINISHED = ".kb-"
-"""How a file begins that is not in place yet: hidden, so that nobody reads it."""
 
 
 class Changed(OSError):
@@ -37,7 +34,7 @@ def write(root: Path, edits: tuple[Edit, ...]) -> None:
     for edit in edits:
         _expect(root, edit)
     for folder in {(root / edit.path).parent for edit in edits if "/receipts/" not in edit.path}:
-        for left in folder.glob(f"{UNFINISHED}*"):  # of a writer that was killed: the lock is ours
+        for left in folder.glob(f"{atomic.UNFINISHED}*"):  # of a writer that was killed: the lock is ours
             left.unlink(missing_ok=True)
     for edit in edits:
         if edit.after is None:
@@ -55,19 +52,8 @@ def put(target: Path, raw: bytes) -> None:
     """Put a file in place whole, with the mode that it had: a reader, or a crash, sees the old one or the new one."""
     target = Path(os.path.realpath(target))  # what a link leads to, not the link
     _expect_writable(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(target.stat().st_mode) if target.exists() else 0o666 & ~_umask()
-    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, mode)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    atomic.replace(target, raw, mode)
 
 
 def _expect(root: Path, edit: Edit) -> None:

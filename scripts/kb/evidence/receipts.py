@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-import tempfile
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from kb import atomic
 from kb.evidence.locks import locked
 from kb.model import Device
 from kb.read import LEDGER, TIMINGS
@@ -18,7 +18,6 @@ from kb.read.receipts import SCHEMA, checksum
 
 NOTEBOOKS = "notebooks/receipts"
 KERNELS = "kernels/receipts"
-_UNFINISHED = ".kb-"
 _OLD_S = 3600
 
 
@@ -52,17 +51,7 @@ def write(root: Path, path: str, raw: bytes) -> None:
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target.parent)
-    descriptor, name = tempfile.mkstemp(prefix=_UNFINISHED, dir=target.parent)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(raw)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(name, 0o644)
-        os.replace(name, target)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    atomic.replace(target, raw, 0o644)
 
 
 def append(root: Path, run: Mapping[str, Any]) -> None:
@@ -85,6 +74,6 @@ def _ends_a_line(file: Any) -> bool:
 
 def _sweep(folder: Path) -> None:
     """Remove what a killed writer left unfinished, long ago."""
-    for left in folder.glob(f"{_UNFINISHED}*"):
+    for left in folder.glob(f"{atomic.UNFINISHED}*"):
         if time.time() - left.stat().st_mtime > _OLD_S:
             left.unlink(missing_ok=True)

@@ -1,0 +1,26 @@
+"""Put a file in place whole: whoever reads it, or finds it after a crash, has the old one or the new one."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+UNFINISHED = ".kb-"
+"""How a file begins that is not in place yet: hidden, so that nobody reads it."""
+
+
+def replace(target: Path, raw: bytes, mode: int) -> None:
+    """Write `raw` to a file beside `target`, with these permissions, and let it take its place. Raises OSError."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(prefix=UNFINISHED, dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(raw)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(name, mode)
+        os.replace(name, target)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
