@@ -46,7 +46,7 @@ TIERS = (
         "allowed",
         "author.waiting",  # the site's queue reads it too
     ),
-    ("pages", "graph", "markdown", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),
+    ("pages", "graph", "markdown", "remembered", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),
     ("exports",),
     ("author",),
     ("plugin", "cli"),

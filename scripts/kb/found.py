@@ -1,12 +1,28 @@
-"""What search finds beyond the words of a page: a reading by who wrote the work."""
+"""What search reads of a page, and what it finds beyond: a reading by who wrote the work."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from kb import references
 from kb.evidence.verdicts import Evidence
 from kb.typeset import esc
+
+_DRAWING = re.compile(r"<svg\b.*?</svg>", re.DOTALL)
+_CODE = re.compile(r"<pre\b.*?</pre>", re.DOTALL)
+_COLOUR = re.compile(r"</?(?:span|a)\b[^>]*>")
+_MARK = re.compile(r"\s?data-search-\w+=\"[^\"]*\"")
+
+
+def words(html: str) -> str:
+    """A page for the parser of the search plugin: the words that it keeps, without most of the tags that it drops."""
+    return _CODE.sub(lambda code: _COLOUR.sub("", code[0]), _DRAWING.sub("", html))
+
+
+def unmarked(html: str) -> str:
+    """A page without what only the search plugin reads."""
+    return _MARK.sub("", html)
 
 
 def signed(index: dict[str, Any], evidence: Evidence) -> dict[str, Any]:

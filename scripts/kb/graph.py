@@ -32,7 +32,7 @@ class Edge:
     end: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True, eq=False)  # hashed by identity: it is a key of what is kept
 class Graph:
     """Every page, and every reference once."""
 

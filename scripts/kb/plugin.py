@@ -12,6 +12,7 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from html import unescape
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from mkdocs.config.config_options import ExtraScriptValue
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
 from mkdocs.livereload import LiveReloadServer
-from mkdocs.plugins import BasePlugin, event_priority, get_plugin_logger
+from mkdocs.plugins import BasePlugin, CombinedEvent, event_priority, get_plugin_logger
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.nav import Navigation
 from mkdocs.structure.pages import Page
@@ -52,12 +53,17 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     """Reads the knowledge base once a build and adds its pages, receipts and fonts to MkDocs' files."""
 
     _serving = False
+    _memory: Any = None
 
     def on_startup(self, *, command: str, dirty: bool) -> None:
         self._serving = command == "serve"
+        self._memory = None
 
     def on_config(self, config: MkDocsConfig) -> MkDocsConfig:
-        _reload_changed_engine()
+        if _reload_changed_engine() or self._memory is None:
+            from kb.remembered import Memory
+
+            self._memory = Memory()
         self._root = Path(config.config_file_path).parent
         self._evidence, problems = _judged(self._root, config.repo_url or "")
         if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
@@ -73,6 +79,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
     def on_files(self, files: Files, config: MkDocsConfig) -> Files:
         from kb.exports import exports
         from kb.pages import render
+        from kb.remembered import around
 
         for page in render(self._evidence):
             files.append(_page_file(config, page.path, page.text))
@@ -81,7 +88,13 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         for export in exports(self._evidence, _site(config)):
             files.append(_data_file(config, export.path, export.content))
         _join(files, config)
+        self._around = around(self._evidence, tuple(files.src_uris))
         return files
+
+    def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:
+        if self._serving and page.file.generated_by == "kb":  # whoever writes need not wait for 600 other pages
+            page.render = partial(self._memory.render, page, self._around)  # type: ignore[method-assign]
+        return page
 
     @event_priority(100)  # before plugins that read them
     def on_page_markdown(self, markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> None:
@@ -99,9 +112,12 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
         if target := page.meta.get("canonical"):  # a page that has moved
             page.canonical_url = urljoin(config.site_url or "/", url(target))
-        return allowed.body(html, diagrams.drawings()) if page.file.generated_by == "kb" else html
+        if page.file.generated_by != "kb":
+            return html
+        safe = partial(allowed.body, drawings=diagrams.drawings())
+        return str(self._memory.body(page.file.src_uri, html, safe)) if self._serving else safe(html)
 
-    def on_page_context(
+    def _describe(
         self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation
     ) -> TemplateContext:
         from kb.exports.linked import head
@@ -111,6 +127,22 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
             self._evidence, page.file.src_uri, title, about, _site(config)
         )
         return context
+
+    @event_priority(100)
+    def _hold(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
+        """Search reads a page's words: from its code without colours, and without its drawings, in half of the time."""
+        from kb.found import words
+
+        self._whole = page.content or ""
+        page.content = words(self._whole)
+
+    @event_priority(-100)
+    def _let_go(self, context: TemplateContext, *, page: Page, config: MkDocsConfig, nav: Navigation) -> None:
+        from kb.found import unmarked
+
+        page.content = unmarked(self._whole)
+
+    on_page_context = CombinedEvent(_hold, _describe, _let_go)
 
     def on_post_page(self, output: str, *, page: Page, config: MkDocsConfig) -> str:
         from kb.policy import secured
@@ -216,13 +248,15 @@ def _static(root: Path, evidence: Any) -> list[tuple[str, Path]]:
     return [(path, root / path) for path in held] + fonts
 
 
-def _reload_changed_engine() -> None:
+def _reload_changed_engine() -> bool:
     """While `mkdocs serve` runs, forget the engine's modules when one of them was edited, so that edits show."""
     package = sys.modules["kb"]
     newest = max(file.stat().st_mtime_ns for file in ENGINE.rglob("*.py"))
-    if newest > getattr(package, "_newest", newest):
+    has_changed = newest > getattr(package, "_newest", newest)
+    if has_changed:
         for name in [name for name in sys.modules if name.startswith("kb.") and name != __name__]:
             del sys.modules[name]
             vars(package).pop(name.removeprefix("kb."), None)  # `from kb import x` would find it there
         importlib.invalidate_caches()
     package._newest = newest  # type: ignore[attr-defined]
+    return has_changed

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from kb.read.mutants import RECORD
 TIMEOUT_S = 1800
 
 
+@lru_cache(maxsize=256)
 def digest(source: str) -> str:
     """Of a kernel's syntax: comments and layout may change."""
     return hashlib.sha256(ast.dump(ast.parse(source)).encode()).hexdigest()
