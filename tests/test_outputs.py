@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from kb.model import Output
@@ -94,6 +96,24 @@ def test_a_figure_follows_the_colour_scheme_and_its_alternative_says_what_it_sho
     assert "stroke: currentColor" in made
     assert "stroke: var(--c0)" in made
     assert "10pt" not in made
+
+
+def drawn(*styles: str) -> list[str]:
+    """The dashes of each line of a figure, as they are published."""
+    lines = "".join(f'<path d="M0 0L1 1" style="fill: none; {style}; stroke-width: 1.8"/>' for style in styles)
+    made = figure(f'<svg viewBox="0 0 1 1">{lines}</svg>', "c0")
+    return [(re.findall(r"stroke-dasharray: ?([^;\"]*)", path) or [""])[0] for path in re.findall("<path[^>]*>", made)]
+
+
+def test_lines_are_told_apart_by_dashes_where_only_colours_did() -> None:
+    red, blue, ink = "stroke: #8a3324", "stroke: #2b6cb0", "stroke: #1c1b19"
+
+    first, second, again, axis = drawn(red, blue, red, ink)
+
+    assert first == again == axis == ""
+    assert second
+    assert drawn(red, red) == ["", ""]
+    assert drawn(red, f"{blue}; stroke-dasharray: 5,5") == ["", "5,5"]
 
 
 def test_the_palette_is_that_of_the_style_that_draws() -> None:

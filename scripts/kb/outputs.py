@@ -26,6 +26,9 @@ COLOURS = {
     "#6b6760": "var(--c5)",
 }
 """The colours of `evidence/matplotlibrc`, and the variables of the site that stand for them."""
+_LINE = re.compile(r'style="fill: ?none; ?stroke: ?(?P<colour>var\(--c\d\));(?P<rest>[^"]*)"')
+_DASHES = ("", "7 5", "1 4", "9 4 1 4", "14 5", "4 3")
+"""Of a figure's first line, second …, in pixels; matplotlib's square ends make each dash longer by the line's width."""
 _SVG_TAGS = set(
     "svg g path rect circle ellipse line polyline polygon text tspan defs clipPath use image title desc".split()
 )
@@ -58,7 +61,7 @@ def figure(svg: str, prefix: str) -> str:
     """A matplotlib figure, inline: its colours follow the site's scheme, its text alternative is what it says in words."""
     start = svg.find("<svg")
     clean = nh3.clean(
-        _themed(svg[start:] if start >= 0 else svg),
+        _dashed(_themed(svg[start:] if start >= 0 else svg)),
         tags=_SVG_TAGS,
         clean_content_tags={"script", "style", "metadata", "foreignObject"},
         attributes={"*": _SVG_ATTRIBUTES} | dict.fromkeys(("use", "image"), _SVG_ATTRIBUTES | {"href", "xlink:href"}),
@@ -111,6 +114,20 @@ def _themed(svg: str) -> str:
     for colour, variable in COLOURS.items():
         svg = svg.replace(colour, variable)
     return svg
+
+
+def _dashed(svg: str) -> str:
+    """Lines that only their colours tell apart, by dashes too; a figure that has dashes of its own keeps those."""
+    lines = list(_LINE.finditer(svg))
+    colours = list(dict.fromkeys(line["colour"] for line in lines))
+    if len(colours) < 2 or any("dasharray" in line["rest"] for line in lines):
+        return svg
+    dashes = dict(zip(colours, _DASHES, strict=False))
+    return _LINE.sub(lambda line: _with_dashes(line, dashes.get(line["colour"], "")), svg)
+
+
+def _with_dashes(line: re.Match[str], dashes: str) -> str:
+    return f'{line[0][:-1]}; stroke-dasharray: {dashes}"' if dashes else line[0]
 
 
 def _safe_attribute(tag: str, name: str, value: str) -> str | None:
