@@ -288,6 +288,8 @@ class Receipt:
     """Its checksum is that of its bytes."""
     is_replication: bool = False
     """Somebody else's run of the same work: it confirms, and decides nothing."""
+    malformed: Mapping[str, str] = field(default_factory=dict)
+    """By claim, what is wrong with its output: nothing is known of it then."""
 
     def provenance_text(self, name: str) -> str:
         """An observed fact as text; `unknown` where it was not observed."""
