@@ -11,6 +11,7 @@ from kb.checks.references import passages
 from kb.evidence.verdicts import Evidence, Standing
 from kb.model import Claim, Device, Location, Trial
 from kb.problems import Problem, Rule, did_you_mean, in_words
+from kb.typeset import WIDEST, is_too_wide, number
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 
@@ -94,15 +95,18 @@ def _check_role(evidence: Evidence, at: Location, claim: str, quantity: str, spe
 
 def _check_quantity(standing: Standing, at: Location, quantity: str, spec: str) -> Iterator[Problem]:
     claim, measured = standing.claim, standing.measured
-    if not measured:  # there is no result yet, or none to be trusted
+    if is_too_wide(spec):
+        message = f"the format of {claim.id}.{quantity} has a width or precision over {WIDEST}"
+        yield Problem(at, Rule.MEASURED, message, "write one of two digits at most, such as .2f or 10d")
+    elif not measured:  # there is no result yet, or none to be trusted
         if standing.trial and quantity not in standing.trial.names:
             yield _no_quantity(at, claim, quantity, standing.trial.names)
     elif quantity not in measured:
         yield _no_quantity(at, claim, quantity, measured)
     else:
         try:
-            format(measured[quantity], spec)
-        except ValueError:
+            number(measured[quantity], spec)
+        except (OverflowError, ValueError):
             message = f"{claim.id}.{quantity} is {measured[quantity]!r}, which cannot be written as '{spec}'"
             yield Problem(at, Rule.MEASURED, message, "a format such as .1%, .3g or ,")
 
