@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from kb import scan
+from kb import forged, scan
 from kb.checks.references import passages
 from kb.evidence.verdicts import Evidence, Standing
 from kb.model import Claim, Device, Location, Trial
@@ -83,6 +83,15 @@ def unmeasured_quantities(evidence: Evidence) -> Iterator[Problem]:
     for p in passages(evidence.base):
         for mention, quantity, spec in scan.measured(p.text, p.line):
             yield from _check_role(evidence, Location(p.path, mention.line), mention.target, quantity, spec)
+
+
+def forged_signs(evidence: Evidence) -> Iterator[Problem]:
+    """Only a run puts a badge, a receipt or a measured number on a page."""
+    for written in forged.texts(evidence.base):
+        for line, name in forged.signs(written.text):
+            message = f"'{name}' is a sign of evidence, which only the engine may put on a page"
+            hint = "place a claim with `/// claim | …` or a number with {measured}`…`; the page leaves this sign out"
+            yield Problem(Location(written.path, written.line + line), Rule.FORGED, message, hint)
 
 
 def _check_role(evidence: Evidence, at: Location, claim: str, quantity: str, spec: str) -> Iterator[Problem]:
