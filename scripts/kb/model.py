@@ -376,6 +376,8 @@ class KnowledgeBase:
     """By an address that a page had: the path that it has now."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """The versions of libraries that are tested now, from constraints.txt."""
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """By page: the day of the commit that brought it, where git has the whole history."""
     repository: str = ""
     """Address of the repository's page, where it is hosted and the site's configuration says so."""
 

@@ -103,8 +103,10 @@ def _add(parent: etree.Element, name: str, text: str = "", **attributes: str) ->
 
 
 def _written(evidence: Evidence) -> Iterator[Event]:
+    """What is new since its author's `created`, else since git has it, and what is renewed."""
     for note in evidence.base.notes:
-        for when, word in ((note.created, "New"), (note.updated, "Renewed")):
+        first = note.created or evidence.base.first_days.get(note.path)
+        for when, word in ((first, "New"), (note.updated, "Renewed")):
             if when:
                 yield _page(evidence, note, when, word)
 
