@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from kb.evidence.commits import commit, first_days
 from kb.evidence.verdicts import judge
 from kb.exports import feeds
 from kb.exports.site import Site
+from kb.load import load
+from kb.model import Device
 from tests.conftest import GARDEN
 
 pytestmark = pytest.mark.skipif(not shutil.which("git"), reason="no git on this machine")
@@ -128,9 +131,25 @@ def test_the_same_repository_gives_the_same_feed(repository: Path, tmp_path: Pat
     assert sum(item["title"].startswith("New") for item in json.loads(made[0][1])["items"]) == 3
 
 
-def test_a_feed_of_what_git_does_not_know_is_as_it_was() -> None:
-    from kb.load import load
+def test_many_runs_hide_no_note(repository: Path) -> None:
+    base = load(repository)[0]
+    runs = [
+        replace(
+            base.history[0],
+            started=f"2027-01-01T00:00:{n % 60:02}+00:00",
+            device=Device.CPU,
+            results={name: (n % 2 == 0, {})},
+        )
+        for n in range(2 * feeds.MOST)
+        for name in base.history[0].results
+    ]
+    found = feeds.events(judge(replace(base, history=tuple(runs), first_days=first_days(repository, "notes"))))
 
+    assert sum(event.kind == "verdict" for event in found) == feeds.MOST
+    assert {event.path for event in found if event.kind == "note"} == {"notes/rounding.md", PRACTICE}
+
+
+def test_a_feed_of_what_git_does_not_know_is_as_it_was() -> None:
     found = feeds.events(judge(load(GARDEN)[0]))
 
     assert [event.path for event in found if event.kind == "note"] == ["notes/rounding.md"]
