@@ -44,6 +44,7 @@ TIERS = (
         "components",
         "outputs",
         "allowed",
+        "forged",
         "author.waiting",  # the site's queue reads it too
     ),
     ("pages", "graph", "markdown", "remembered", "mathml", "diagrams", "fonts", "found", "joined", "theme", "policy"),

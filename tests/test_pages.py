@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 import yaml
+from markdown import Markdown
 
+from kb.checks import check
 from kb.evidence.verdicts import Evidence, judge
 from kb.exports import Site, exports
 from kb.load import load
 from kb.pages import Page, render
 from kb.pages.mentions import backlinks, readable
+from kb.problems import Rule
 from tests.conftest import GARDEN, ROOT
 
 
@@ -174,6 +178,29 @@ def test_markup_in_data_is_escaped(write) -> None:  # type: ignore[no-untyped-de
         generated = page.body.replace("Text [@a2020b].", "")
         assert hostile not in generated, page.path
         assert 'href="javascript' not in generated, page.path
+
+
+def test_a_format_that_would_fill_the_memory_is_told_and_its_number_shown_plainly(garden: Path) -> None:
+    note = garden / "notes/rounding.md"
+    text = (
+        note.read_text(encoding="utf-8").replace("{sum:.17f}", "{sum:1000000.2f}").replace("{error:.1e}", "{error:c}")
+    )
+    note.write_text(text.replace("order.error:.1e`", "order.error:.999999999f`"), encoding="utf-8")
+    base, unread = load(garden)
+    spoilt = judge(base)
+    told = [problem for problem in check(spoilt, unread) if problem.rule is Rule.MEASURED]
+    pages = {page.path: page.text for page in render(spoilt)}
+    config = {"kb.markdown": {"evidence": spoilt}}
+    made = Markdown(extensions=["kb.markdown"], extension_configs=config).convert(pages["notes/rounding.md"])
+
+    assert [(p.at.line, p.message.split(" ")[0]) for p in told] == [
+        (9, "sums-depend-on-order.error"),
+        (9, "the"),
+        (19, "the"),
+    ]
+    assert "0.30000000000000004" in pages["claims/sums-depend-on-order.md"]
+    assert ">5.551115123125783e-17</span>" in made
+    assert max(map(len, [*pages.values(), made])) < 100_000
 
 
 def test_this_repositorys_pages_render_and_are_many() -> None:

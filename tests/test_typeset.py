@@ -26,6 +26,20 @@ def test_a_number_in_a_format(value: object, spec: str, text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "spec", ["999999999.2f", "1000000d", ".100f", "0100d", "100", "_<100", "\u0661\u0660\u0660", "1" * 5000]
+)
+def test_a_format_wider_than_a_line_is_refused(spec: str) -> None:
+    assert typeset.is_too_wide(spec)
+    with pytest.raises(ValueError, match="over 99"):
+        typeset.number(0.5, spec)
+
+
+@pytest.mark.parametrize("spec", ["", ".1%", ",", ".17f", "99.99f", "099d", "1>10", "+.3g", "99<99"])
+def test_a_format_of_two_digits_is_not(spec: str) -> None:
+    assert not typeset.is_too_wide(spec)
+
+
+@pytest.mark.parametrize(
     ("value", "text"),
     [(0.123456, "0.1235"), (1234567, "1,234,567"), (9999, "9999"), (True, "yes"), (1e-12, "10⁻¹²"), ("x", "x")],
 )

@@ -245,7 +245,7 @@ def formatted(value: Value, spec: str) -> str:
     """A measured value in a format; as it is, where the format does not suit it."""
     try:
         return number(value, spec)
-    except ValueError:  # reported by `kb check`
+    except (OverflowError, ValueError):  # reported by `kb check`
         return str(value)
 
 

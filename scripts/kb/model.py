@@ -288,6 +288,8 @@ class Receipt:
     """Its checksum is that of its bytes."""
     is_replication: bool = False
     """Somebody else's run of the same work: it confirms, and decides nothing."""
+    malformed: Mapping[str, str] = field(default_factory=dict)
+    """By claim, what is wrong with its output: nothing is known of it then."""
 
     def provenance_text(self, name: str) -> str:
         """An observed fact as text; `unknown` where it was not observed."""
@@ -374,6 +376,8 @@ class KnowledgeBase:
     """By an address that a page had: the path that it has now."""
     versions: Mapping[str, str] = field(default_factory=dict)
     """The versions of libraries that are tested now, from constraints.txt."""
+    first_days: Mapping[str, date] = field(default_factory=dict)
+    """By page: the day of the commit that brought it, where git has the whole history."""
     repository: str = ""
     """Address of the repository's page, where it is hosted and the site's configuration says so."""
 

@@ -171,15 +171,18 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
 def _judged(root: Path, repository: str) -> tuple[Any, list[Any]]:
     """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
+    from kb import forged
     from kb.checks import check
+    from kb.evidence.commits import first_days
     from kb.evidence.verdicts import judge
     from kb.load import load
 
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
     base, unread = load(root)
-    evidence = judge(replace(base, repository=repository))
-    return evidence, check(evidence, unread)
+    written = replace(base, repository=repository, first_days=first_days(root, "notes", "papers"))
+    evidence = judge(forged.without(written))
+    return evidence, check(evidence if evidence.base is written else judge(written), unread)
 
 
 def _page_file(config: MkDocsConfig, path: str, text: str) -> PageFile:

@@ -34,6 +34,8 @@ class Rule(StrEnum):
     """A claim is stated twice, stated but never tested, tested but never stated, or badly written."""
     MEASURED = "measured"
     """A page names a quantity that no receipt has."""
+    FORGED = "forged"
+    """Somebody wrote a sign of evidence by hand: a badge, a receipt, a measured number."""
     NOTEBOOK = "notebook"
     """A notebook is not Python, or not py:percent."""
     STALE = "stale"

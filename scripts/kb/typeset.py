@@ -11,10 +11,19 @@ _EXPONENT = re.compile(r"^(?P<mantissa>.+?)e(?P<sign>[+-])0*(?P<digits>\d+)$", r
 _SUPERSCRIPT = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 _THIN = "\u202f"
 """A narrow space that does not break."""
+WIDEST = 99
+"""The largest width or precision of a format: a thousand million characters are no number, but they are memory."""
+
+
+def is_too_wide(spec: str) -> bool:
+    """Whether a Python format asks for a width or a precision beyond what a page has room for."""
+    return any(len(digits) > 3 or int(digits) > WIDEST for digits in re.findall(r"\d+", spec))
 
 
 def number(value: Value, spec: str = "") -> str:
     """A measured value in a Python format, typeset: `−24`, `90.9 %`, `2.3 × 10⁻⁷`."""
+    if is_too_wide(spec):
+        raise ValueError(f"a width or precision over {WIDEST}")
     text = format(value, spec)
     if isinstance(value, str | bool):
         return text

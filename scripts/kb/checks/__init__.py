@@ -21,6 +21,7 @@ CHECKS: tuple[Callable[[Evidence], Iterator[Problem]], ...] = (
     claims.badly_written,
     claims.placed_blocks,
     claims.unmeasured_quantities,
+    claims.forged_signs,
     receipts.strays,
     receipts.edited,
     receipts.replications,

@@ -6,11 +6,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 
-from kb import scan
+from kb import forged, scan
 from kb.checks.references import passages
 from kb.evidence.verdicts import Evidence, Standing
 from kb.model import Claim, Device, Location, Trial
 from kb.problems import Problem, Rule, did_you_mean, in_words
+from kb.typeset import WIDEST, is_too_wide, number
 
 _NAME = re.compile(r"[a-z_][a-z0-9_]*", re.IGNORECASE)
 
@@ -84,6 +85,15 @@ def unmeasured_quantities(evidence: Evidence) -> Iterator[Problem]:
             yield from _check_role(evidence, Location(p.path, mention.line), mention.target, quantity, spec)
 
 
+def forged_signs(evidence: Evidence) -> Iterator[Problem]:
+    """Only a run puts a badge, a receipt or a measured number on a page."""
+    for written in forged.texts(evidence.base):
+        for line, name in forged.signs(written.text):
+            message = f"'{name}' is a sign of evidence, which only the engine may put on a page"
+            hint = "place a claim with `/// claim | …` or a number with {measured}`…`; the page leaves this sign out"
+            yield Problem(Location(written.path, written.line + line), Rule.FORGED, message, hint)
+
+
 def _check_role(evidence: Evidence, at: Location, claim: str, quantity: str, spec: str) -> Iterator[Problem]:
     if standing := evidence.standings.get(claim):
         yield from _check_quantity(standing, at, quantity, spec)
@@ -94,15 +104,18 @@ def _check_role(evidence: Evidence, at: Location, claim: str, quantity: str, spe
 
 def _check_quantity(standing: Standing, at: Location, quantity: str, spec: str) -> Iterator[Problem]:
     claim, measured = standing.claim, standing.measured
-    if not measured:  # there is no result yet, or none to be trusted
+    if is_too_wide(spec):
+        message = f"the format of {claim.id}.{quantity} has a width or precision over {WIDEST}"
+        yield Problem(at, Rule.MEASURED, message, "write one of two digits at most, such as .2f or 10d")
+    elif not measured:  # there is no result yet, or none to be trusted
         if standing.trial and quantity not in standing.trial.names:
             yield _no_quantity(at, claim, quantity, standing.trial.names)
     elif quantity not in measured:
         yield _no_quantity(at, claim, quantity, measured)
     else:
         try:
-            format(measured[quantity], spec)
-        except ValueError:
+            number(measured[quantity], spec)
+        except (OverflowError, ValueError):
             message = f"{claim.id}.{quantity} is {measured[quantity]!r}, which cannot be written as '{spec}'"
             yield Problem(at, Rule.MEASURED, message, "a format such as .1%, .3g or ,")
 

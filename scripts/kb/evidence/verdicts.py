@@ -113,6 +113,8 @@ def _finding(base: KnowledgeBase, receipt: Receipt | None, device: Device, claim
     if receipt is None:
         reason = "needs a GPU that nobody has run it on yet" if device is Device.CUDA else "has not been run yet"
         return Finding(device, Verdict.UNMEASURED, reason)
+    if why := receipt.malformed.get(claim.id):
+        return Finding(device, Verdict.UNMEASURED, f"its output cannot be read: {why}", None, receipt)
     if not receipt.intact:  # then its numbers are anybody's
         return Finding(device, Verdict.STALE, "its receipt was changed after it was written", None, receipt)
     result = next((r for r in receipt.results if r.claim == claim.id), None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as etree
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 
@@ -14,7 +14,7 @@ from kb.exports.site import Export, Site, as_json
 from kb.model import Note, Run
 
 MOST = 60
-"""Events in a feed, newest first."""
+"""Events of a kind in a feed, newest first: a day of many runs hides no note."""
 _ATOM = "http://www.w3.org/2005/Atom"
 
 
@@ -33,8 +33,12 @@ class Event:
 
 def events(evidence: Evidence) -> list[Event]:
     """New and renewed pages, and every change of a claim's verdict, newest first."""
-    found = [*_verdicts(evidence), *_written(evidence)]
-    return sorted(found, key=lambda event: (event.when, event.path), reverse=True)[:MOST]
+    kinds = (_newest(_verdicts(evidence))[:MOST], _newest(_written(evidence))[:MOST])
+    return _newest(event for kind in kinds for event in kind)
+
+
+def _newest(found: Iterable[Event]) -> list[Event]:
+    return sorted(found, key=lambda event: (event.when, event.path), reverse=True)
 
 
 def exports(evidence: Evidence, site: Site) -> Iterator[Export]:
@@ -103,8 +107,10 @@ def _add(parent: etree.Element, name: str, text: str = "", **attributes: str) ->
 
 
 def _written(evidence: Evidence) -> Iterator[Event]:
+    """What is new since its author's `created`, else since git has it, and what is renewed."""
     for note in evidence.base.notes:
-        for when, word in ((note.created, "New"), (note.updated, "Renewed")):
+        first = note.created or evidence.base.first_days.get(note.path)
+        for when, word in ((first, "New"), (note.updated, "Renewed")):
             if when:
                 yield _page(evidence, note, when, word)
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
 from typing import Any
 
+from kb.evidence.claim import MIME
 from kb.model import Device, KernelReceipt, Location, Output, Receipt, Result, Run
 from kb.problems import Problem, Rule
 from kb.read.characters import unescaped
+from kb.read.results import Malformed, displayed, kind, quantities, result
 from kb.timings import Benchmark, Timed, TimedCase
 
 SCHEMA = 1
@@ -27,10 +30,12 @@ def parse(path: str, raw: bytes) -> tuple[Receipt | None, list[Problem]]:
     if document is None:
         return None, problems
     try:
-        meta = document["metadata"]["receipt"]
-        return _receipt(path, meta, document["cells"], _is_intact(raw, meta)), problems
-    except (KeyError, TypeError, ValueError) as error:
+        receipt = _receipt(path, document["metadata"]["receipt"], document["cells"], raw)
+    except KeyError as error:
         return None, [_unreadable(path, f"the receipt has no {error}")]
+    except (AttributeError, RecursionError, TypeError, ValueError):
+        return None, [_unreadable(path, "the receipt is not laid out as one")]
+    return receipt, problems + _complaints(receipt)
 
 
 def parse_kernel(path: str, raw: bytes) -> tuple[KernelReceipt | None, list[Problem]]:
@@ -86,12 +91,12 @@ def _document(path: str, raw: bytes) -> tuple[dict[str, Any] | None, list[Proble
         document = unescaped(raw.decode(), document) if b"\\u" in raw else document
     except ValueError:
         return None, [_unreadable(path, "the receipt is cut short or not JSON")]
-    meta = (
-        document.get("receipt") or document.get("metadata", {}).get("receipt") if isinstance(document, dict) else None
-    )
-    if not isinstance(meta, dict):
+    except RecursionError:
+        return None, [_unreadable(path, "the receipt is nested too deeply to be read")]
+    meta = _meta(document)
+    if not isinstance(meta, dict) or not isinstance(version := meta.get("schema", 0), int):
         return None, [_unreadable(path, "this file is not a receipt")]
-    if (version := meta.get("schema", 0)) > SCHEMA:
+    if version > SCHEMA:
         hint = "update this engine, or rerun the notebook with this one"
         return None, [
             Problem(Location(path), Rule.RECEIPT, f"the receipt has schema {version}, newer than {SCHEMA}", hint)
@@ -99,33 +104,78 @@ def _document(path: str, raw: bytes) -> tuple[dict[str, Any] | None, list[Proble
     return document, []
 
 
-def _receipt(path: str, meta: dict[str, Any], cells: list[dict[str, Any]], intact: bool) -> Receipt:
+def _meta(document: object) -> object:
+    """The part of a receipt that says what it is of, wherever its kind of receipt has it."""
+    if not isinstance(document, dict):
+        return None
+    metadata = document.get("metadata")
+    return document.get("receipt") or (metadata.get("receipt") if isinstance(metadata, dict) else None)
+
+
+def _receipt(path: str, meta: dict[str, Any], cells: list[dict[str, Any]], raw: bytes) -> Receipt:
+    coded = [cell for cell in cells if cell["cell_type"] == "code"]
+    results, malformed = _results(meta["claims"])
+    for name, why in _badly_displayed(coded, results):
+        malformed.setdefault(name, why)
     return Receipt(
         path=path,
-        subject=meta["subject"],
+        subject=_held(meta, "subject", str),
         device=Device(meta["device"]),
-        files=meta["files"],
-        results=tuple(_result(name, body) for name, body in meta["claims"].items()),
-        provenance=meta["provenance"],
-        outputs=tuple((c["metadata"]["digest"], _outputs(c)) for c in cells if c["cell_type"] == "code"),
-        intact=intact,
+        files=_held(meta, "files", dict),
+        results=tuple(found for found in results if found.claim not in malformed),
+        provenance=_held(meta, "provenance", dict),
+        outputs=tuple((_held(cell["metadata"], "digest", str), _outputs(cell)) for cell in coded),
+        intact=_is_intact(raw, meta),
         is_replication=bool(meta.get("replication")),
+        malformed=malformed,
     )
 
 
-def _result(name: str, body: dict[str, Any]) -> Result:
-    return Result(
-        claim=name,
-        holds=body["holds"],
-        control_fails=body["control_fails"],
-        evidence=body["evidence"],
-        control=body["control"],
-        measured=body["measured"],
-        cell=body.get("cell", ""),
-        void=body.get("void", ""),
-        spread={quantity: (low, high) for quantity, (low, high) in body.get("spread", {}).items()},
-        split=body.get("split", False),
-    )
+def _held(where: dict[str, Any], name: str, expected: type) -> Any:
+    if not isinstance(found := where[name], expected):
+        raise TypeError(f"{name} is {kind(found)}")
+    return found
+
+
+def _complaints(receipt: Receipt) -> list[Problem]:
+    """A line for each claim whose output cannot be read."""
+    again = f"kb verify {receipt.subject}"
+    named = {name: f"of claim '{name}'" if name else "of a claim" for name in receipt.malformed}
+    return [
+        _unreadable(receipt.path, f"the output {named[name]} cannot be read: {why}", again)
+        for name, why in receipt.malformed.items()
+    ]
+
+
+def _results(claims: dict[str, Any]) -> tuple[list[Result], dict[str, str]]:
+    """What can be read of the claims, and by claim what is wrong with the rest."""
+    found, malformed = [], {}
+    for name, body in claims.items():
+        try:
+            found.append(result(name, body))
+        except Malformed as error:
+            malformed[name] = str(error)
+    return found, malformed
+
+
+def _badly_displayed(cells: list[dict[str, Any]], results: list[Result]) -> Iterator[tuple[str, str]]:
+    """Claims whose cell displays what `claim(…)` does not: by its name there, else all the claims of that cell."""
+    for number, cell in enumerate(cells, start=1):
+        for body in (o["data"][MIME] for o in cell["outputs"] if MIME in o.get("data", ())):
+            if why := _wrong(body):
+                said = body.get("claim") if isinstance(body, dict) else None
+                named = [r.claim for r in results if r.claim == said]
+                there = [r.claim for r in results if r.cell == cell["metadata"]["digest"]]
+                yield from ((name, f"in code cell {number}, {why}") for name in named or there or [""])
+
+
+def _wrong(body: object) -> str:
+    """What is wrong with a claim's output in a cell; empty if nothing is."""
+    try:
+        displayed(body)
+    except Malformed as error:
+        return str(error)
+    return ""
 
 
 def _outputs(cell: dict[str, Any]) -> tuple[Output, ...]:
@@ -133,12 +183,15 @@ def _outputs(cell: dict[str, Any]) -> tuple[Output, ...]:
 
 
 def _output(output: dict[str, Any]) -> Output:
-    kind = output["output_type"]
-    if kind == "stream":
-        return Output(kind, {"text/plain": _joined(output["text"])}, output["name"])
-    if kind == "error":
-        return Output(kind, {"text/plain": "\n".join(output["traceback"])})
-    return Output(kind, {mime: _joined(value) for mime, value in output["data"].items()})
+    form = output["output_type"]
+    if form == "stream":
+        return Output(form, {"text/plain": _joined(output["text"])}, _held(output, "name", str))
+    if form == "error":
+        return Output(form, {"text/plain": "\n".join(output["traceback"])})
+    data = output["data"]
+    # its other representations would show a verdict of which nothing is known
+    shown = {} if MIME in data and _wrong(data[MIME]) else data
+    return Output(form, {mime: _joined(value) for mime, value in shown.items()})
 
 
 def _joined(value: object) -> str:
@@ -160,7 +213,7 @@ def _timed(provider: str, said: dict[str, Any]) -> Timed:
 
 
 def _run(line: dict[str, Any]) -> Run:
-    results = {name: (bool(r["passed"]), dict(r["measured"])) for name, r in line["claims"].items()}
+    results = {name: (bool(r["passed"]), quantities(r["measured"])) for name, r in line["claims"].items()}
     return Run(
         subject=line["subject"],
         device=Device(line["device"]),
