@@ -56,7 +56,8 @@ def braced(value: str) -> str:
         depth += {"{": 1, "}": -1}.get(brace, 0)
         if depth < 0:
             break
-    if depth or re.search(r"(?<!\\)(?:\\\\)*\\[{}]|\\$", value):
+    # Behind two backslashes TeX counts a brace, and bibtexparser does not: none may stand there.
+    if depth or re.search(r"\\[{}]|\\$", value):
         value = re.sub(r"\\?([{}])", lambda found: "()"["{}".index(found[1])], value).rstrip("\\")
     return "{" + " ".join(value.split()) + "}"
 
