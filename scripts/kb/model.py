@@ -348,6 +348,15 @@ class Run:
     commit: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Welcome:
+    """What the home page says first."""
+
+    heading: str = "Notes that can be checked"
+    lede: str = ""
+    """A sentence or two under it; none, if empty."""
+
+
 @dataclass(frozen=True)
 class KnowledgeBase:
     """Everything that is under version control, read once."""
@@ -380,6 +389,7 @@ class KnowledgeBase:
     """By page: the day of the commit that brought it, where git has the whole history."""
     repository: str = ""
     """Address of the repository's page, where it is hosted and the site's configuration says so."""
+    welcome: Welcome = Welcome()
 
     @property
     def claims(self) -> tuple[Claim, ...]:

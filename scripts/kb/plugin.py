@@ -65,7 +65,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
             self._memory = Memory()
         self._root = Path(config.config_file_path).parent
-        self._evidence, problems = _judged(self._root, config.repo_url or "")
+        self._evidence, problems = _judged(self._root, config)
         if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
             for problem in problems:
                 log.warning("%s", problem)
@@ -169,18 +169,21 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         return server
 
 
-def _judged(root: Path, repository: str) -> tuple[Any, list[Any]]:
+def _judged(root: Path, config: MkDocsConfig) -> tuple[Any, list[Any]]:
     """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
     from kb import forged
     from kb.checks import check
     from kb.evidence.commits import first_days
     from kb.evidence.verdicts import judge
     from kb.load import load
+    from kb.read.site import welcome
 
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
     base, unread = load(root)
-    written = replace(base, repository=repository, first_days=first_days(root, "notes", "papers"))
+    said = {name: config[name] for name in ("site_name", "site_description", "extra")}  # !ENV has its value here
+    days = first_days(root, "notes", "papers")
+    written = replace(base, repository=config.repo_url or "", first_days=days, welcome=welcome(said))
     evidence = judge(forged.without(written))
     return evidence, check(evidence if evidence.base is written else judge(written), unread)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from kb.author import bib, edit
@@ -118,6 +118,7 @@ def _quiet() -> Iterator[None]:
 
 
 @given(_ENTRY)
+@example(Entry("moss1990a", "misc", {"title": "a\\\\{b}"}, 1, ""))
 @settings(max_examples=400, deadline=None)
 def test_what_is_written_is_read_back_by_both_readers(entry: Entry) -> None:
     text = edit.written(entry)

@@ -13,12 +13,13 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
-from kb.author.init import begin, titled, unlinked
+from kb.author.init import DESCRIPTION, begin, titled, unlinked
 from kb.author.refused import Refused
 from kb.cli import main
 from kb.evidence.verdicts import judge
 from kb.load import load
 from kb.model import Verdict
+from kb.pages import render
 from tests.conftest import ROOT, Write
 
 
@@ -65,8 +66,24 @@ def test_its_own_engine_checks_it_and_its_own_tests_pass(mine: Path) -> None:
 def test_its_title_is_given_and_its_look_is_ours(mine: Path) -> None:
     assert (mine / "mkdocs.yml").read_text().startswith('site_name: "Notes: of \\"mine\\""\n')
     assert (mine / "README.md").read_text().startswith('# Notes: of "mine"\n')
-    rest = (ROOT / "mkdocs.yml").read_text().partition("\n")[2]
-    assert (mine / "mkdocs.yml").read_text().partition("\n")[2] == rest
+    said, ours = ((root / "mkdocs.yml").read_text().split("\n") for root in (mine, ROOT))
+    assert said[1] == f"site_description: {DESCRIPTION}"
+    assert said[2:4] == ours[2:4]
+    assert said[4:] == ours[ours.index("docs_dir: scripts/site") :]
+
+
+def test_its_home_page_says_its_own_name_and_not_ours(mine: Path) -> None:
+    (home,) = [page for page in render(judge(load(mine)[0])) if page.path == "index.md"]
+
+    assert "<h1>Notes: of &quot;mine&quot;</h1>" in home.body
+    assert f'<p class="lede">{DESCRIPTION}</p>' in home.body
+    assert "Machine-learning" not in home.text
+
+
+def test_of_what_a_site_says_of_itself_only_the_words_go() -> None:
+    config = "site_name: A\nextra:\n  heading: B\n  lede: >-\n    C\n    D\n  social: []\ndocs_dir: d\n"
+
+    assert titled(config, "Mine") == 'site_name: "Mine"\nextra:\n  social: []\ndocs_dir: d\n'
 
 
 def test_engine_and_text_have_licences_of_their_own(mine: Path) -> None:

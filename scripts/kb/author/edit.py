@@ -7,11 +7,12 @@ from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 from kb.author.bib import Bib, Block
 from kb.model import Entry
 
+_ASTRAY = 5
+"""One key in so many may be out of order in a sorted file: a renamed entry keeps its place."""
 WIDTH = 13
 """Field names are filled up to this many characters."""
 _ORDER = (
@@ -56,30 +57,50 @@ def braced(value: str) -> str:
         depth += {"{": 1, "}": -1}.get(brace, 0)
         if depth < 0:
             break
-    if depth or re.search(r"(?<!\\)(?:\\\\)*\\[{}]|\\$", value):
+    # Behind two backslashes TeX counts a brace, and bibtexparser does not: none may stand there.
+    if depth or re.search(r"\\[{}]|\\$", value):
         value = re.sub(r"\\?([{}])", lambda found: "()"["{}".index(found[1])], value).rstrip("\\")
     return "{" + " ".join(value.split()) + "}"
 
 
 def additions(bib: Bib, entries: Sequence[Entry], newline: str) -> list[Splice]:
     """Entries put in their sorted place, or after the last one where the file is not sorted by key."""
-    if not bib.blocks:
+    if not bib.blocks or not entries:
         return [_begun(bib.text, entries, newline)] if entries else []
     keys = [block.entry.key.casefold() for block in bib.blocks]
-    is_sorted = len(keys) > 1 and all(a <= b for a, b in pairwise(keys))
+    placed = in_order(keys)
+    is_sorted = len(keys) > 1 and (len(keys) - len(placed)) * _ASTRAY <= len(keys)
     if not is_sorted:
-        return [_after(bib, len(bib.blocks) - 1, entries, newline)] if entries else []
-    return _in_order(bib, keys, sorted(entries, key=lambda entry: entry.key.casefold()), newline)
+        return [_after(bib, len(bib.blocks) - 1, entries, newline)]
+    return _sorted_in(bib, keys, placed, sorted(entries, key=lambda entry: entry.key.casefold()), newline)
 
 
-def _in_order(bib: Bib, keys: list[str], entries: Sequence[Entry], newline: str) -> list[Splice]:
+def in_order(keys: Sequence[str]) -> list[int]:
+    """The most keys that stand in order, by their places; the others are astray."""
+    ends: list[str] = []
+    last: list[int] = []
+    before: list[int] = []
+    for place, key in enumerate(keys):
+        length = bisect_right(ends, key)
+        before.append(last[length - 1] if length else -1)
+        ends[length : length + 1] = [key]
+        last[length : length + 1] = [place]
+    found, at = [], last[-1] if last else -1
+    while at >= 0:
+        found.append(at)
+        at = before[at]
+    return found[::-1]
+
+
+def _sorted_in(bib: Bib, keys: list[str], placed: list[int], entries: Sequence[Entry], newline: str) -> list[Splice]:
     groups: dict[int, list[Entry]] = defaultdict(list)
+    ordered = [keys[place] for place in placed]
     for entry in entries:
-        groups[bisect_right(keys, entry.key.casefold()) - 1].append(entry)
+        groups[bisect_right(ordered, entry.key.casefold()) - 1].append(entry)
     first = groups.pop(-1, [])
-    splices = [_after(bib, index, group, newline) for index, group in groups.items()]
+    splices = [_after(bib, placed[index], group, newline) for index, group in groups.items()]
     if first:
-        at = bib.blocks[0].start
+        at = bib.blocks[placed[0]].start
         splices.append(Splice(at, at, "".join(written(entry, newline) + newline * 2 for entry in first)))
     return splices
 

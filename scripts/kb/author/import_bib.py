@@ -33,12 +33,17 @@ _TYPES = {
 }
 _PRIVATE = frozenset(
     "file abstract owner timestamp groups creationdate modificationdate priority ranking readstatus qualityassured "
-    "relevance printed date-added date-modified local-url bdsk-file-1 bdsk-url-1 bdsk-url-2 langid shortjournal "
-    "shorttitle ids mendeley-groups mendeley-tags citeulike-article-id biburl bibsource".split()
+    "relevance printed date-added date-modified local-url local-file localfile pdf langid shortjournal shorttitle ids "
+    "biburl bibsource posted-at adsurl adsnote __markedentry".split()
 )
 """Paths on somebody's disk, a reference manager's own bookkeeping, other people's abstracts: not for a library
 that is published."""
+_KEPT_BY = ("bdsk-", "mendeley-", "citeulike-", "jabref-")
+"""How managers' own fields begin: BibDesk numbers them, and keeps paths in them."""
 _NO_WORKS = frozenset({"xdata", "set", "proceedings", "periodical"})
+_WHOLE = frozenset({"book", "proceedings", "collection", "mvcollection"})
+"""What is no part of something: a book's title may stand as the `booktitle` that its chapters inherit."""
+_NAME_PART = re.compile(r"(?P<part>[a-z-]+)\s*=\s*(?P<value>.*?)(?=\s*,\s*[a-z-]+\s*=|\s*$)")
 _MONTHS = "jan feb mar apr may jun jul aug sep oct nov dec".split()
 
 
@@ -63,10 +68,10 @@ def read(text: str, path: str) -> Export:
     kept, problems = [], list(found.problems)
     for entry in found.entries:
         if entry.type in _NO_WORKS and (
-            entry.type == "xdata" or entry.key.casefold() in parents or not entry.get("title")
+            entry.type == "xdata" or entry.key.casefold() in parents or not _has_title(entry)
         ):
             continue
-        counted.update(name for name in entry.fields if name in _PRIVATE)
+        counted.update(name for name in entry.fields if _is_private(name))
         kept.append(normal(_with_parent(entry, by_key)))
     return Export(tuple(kept), tuple(problems), tuple(counted.most_common()))
 
@@ -75,9 +80,42 @@ def normal(entry: Entry) -> Entry:
     """An entry with BibTeX's names, without what is private, its white space single."""
     fields: dict[str, str] = {}
     for name, value in entry.fields.items():
-        if name not in _PRIVATE and value.strip():
+        if not _is_private(name) and value.strip():
             fields.setdefault(_RENAMED.get(name, name), " ".join(value.split()))
-    return replace(entry, type=_TYPES.get(entry.type, entry.type), fields=_tidied(_dated(fields)))
+    type_ = _TYPES.get(entry.type, entry.type)
+    return replace(entry, type=type_, fields=_tidied(_dated(_named(_titled(type_, fields)))))
+
+
+def _is_private(name: str) -> bool:
+    return name in _PRIVATE or name.startswith(_KEPT_BY)
+
+
+def _has_title(entry: Entry) -> bool:
+    return bool(entry.get("title") or (entry.type in _WHOLE and entry.get("booktitle")))
+
+
+def _titled(type_: str, fields: dict[str, str]) -> dict[str, str]:
+    """A whole book's `booktitle` as its title, where it has no other."""
+    if type_ in _WHOLE and "title" not in fields and "booktitle" in fields:
+        fields["title"] = fields.pop("booktitle")
+    return fields
+
+
+def _named(fields: dict[str, str]) -> dict[str, str]:
+    """BibLaTeX's `family=…, given=…` as BibTeX writes people."""
+    spelt_out = (name for name in ("author", "editor") if "family=" in fields.get(name, ""))
+    return fields | {name: " and ".join(map(_person, fields[name].split(" and "))) for name in spelt_out}
+
+
+def _person(said: str) -> str:
+    is_spelt_out = re.match(r"\s*(?:family|given|prefix|suffix)\s*=", said)
+    parts = {found["part"]: found["value"].strip('"') for found in _NAME_PART.finditer(said)}
+    if not (is_spelt_out and "family" in parts):
+        return said
+    family = parts["family"]
+    family = f"{{{family}}}" if "," in family and not family.startswith("{") else family
+    family = " ".join(filter(None, [parts.get("prefix"), family]))
+    return ", ".join(filter(None, [family, parts.get("suffix"), parts.get("given")]))
 
 
 def _dated(fields: dict[str, str]) -> dict[str, str]:

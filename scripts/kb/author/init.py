@@ -34,6 +34,8 @@ _COPIED = (
     *("LICENSE-content", ".gitignore", ".gitattributes", ".pre-commit-hooks.yaml", "kernels/__init__.py"),
     *(f"{room}/README.md" for room in ROOMS),
 )
+DESCRIPTION = "Every statement that can be tested is put to a test that could refute it"
+"""Of a knowledge base that has just begun."""
 _NEEDED = ("Makefile", "mkdocs.yml", STARTER)
 _CACHES = re.compile(r"(^|/)(__pycache__|\.[a-z]+_cache|[^/]+\.egg-info|\.ipynb_checkpoints|\.DS_Store)(/|$)")
 
@@ -115,10 +117,13 @@ def _place(target: Path, source: Path, path: str, title: str, held: frozenset[st
 
 
 def titled(config: str, title: str) -> str:
-    """MkDocs' configuration with another name for the site, and the rest as it was."""
-    return re.sub(
+    """MkDocs' configuration with another name for the site, without what this one says of itself, the rest as it was."""
+    named = re.sub(
         r"^site_name:.*$", lambda _: f"site_name: {json.dumps(title, ensure_ascii=False)}", config, flags=re.M
     )
+    described = re.sub(r"^site_description:.*$", f"site_description: {DESCRIPTION}", named, flags=re.M)
+    unsaid = re.sub(r"^  (?:heading|lede):.*\n(?:    .*\n)*", "", described, flags=re.M)
+    return re.sub(r"^extra:.*\n(?! )", "", unsaid, flags=re.M)
 
 
 def unlinked(text: str, path: str, held: frozenset[str]) -> str:

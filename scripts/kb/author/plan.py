@@ -78,6 +78,8 @@ class _Comparison:
         self._seen: dict[str, Entry] = {}
         """Entries of the import by the key that they have, or found, in the library."""
         self._new: list[Entry] = []
+        self._added: set[str] = set()
+        """Keys of the new ones."""
         self._rekeyed: list[tuple[str, str, int]] = []
         self._same = 0
         self._changed: list[Revision] = []
@@ -87,12 +89,12 @@ class _Comparison:
     def take(self, entry: Entry) -> None:
         """One more entry."""
         found = self._known.same(entry)
-        if found is None:
+        if found is None or (found.entry.key in self._added and _are_two(found, entry)):
             self._add(entry)
-        elif first := self._seen.get(found.entry.key):
-            self._twice.append((entry, first))
         elif _is_version(found, entry):
             self._versions.append((entry, found))
+        elif first := self._seen.get(found.entry.key):
+            self._twice.append((entry, first))
         else:
             self._compare(found.entry, entry)
 
@@ -102,6 +104,7 @@ class _Comparison:
             self._rekeyed.append((entry.key, key, entry.line))
         new = replace(entry, key=key)
         self._new.append(new)
+        self._added.add(key)
         self._known.add(new)
         self._taken.add(key.casefold())
         self._seen[key] = entry
@@ -129,6 +132,12 @@ def _is_version(found: Held, entry: Entry) -> bool:
     if found.is_version:
         return are_versions(found.entry, entry)
     return _is_preprint(entry) and not _is_preprint(found.entry)
+
+
+def _are_two(found: Held, entry: Entry) -> bool:
+    """Whether a file holds two publications on purpose: editions, or a talk and its article. A preprint is no second."""
+    is_another = found.is_version and are_versions(found.entry, entry)
+    return is_another and _is_preprint(found.entry) == _is_preprint(entry)
 
 
 def _is_preprint(entry: Entry) -> bool:

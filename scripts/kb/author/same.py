@@ -29,7 +29,7 @@ class Known:
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         self._by_id: dict[Identifier, Entry] = {}
-        self._by_name: dict[tuple[str, str], Entry] = {}
+        self._by_name: dict[tuple[str, str], list[Entry]] = {}
         self.keys: dict[str, Entry] = {}
         for entry in entries:
             self.add(entry)
@@ -40,7 +40,7 @@ class Known:
         for identifier in identifiers(entry):
             self._by_id.setdefault(identifier, entry)
         if name := named(entry):
-            self._by_name.setdefault(name, entry)
+            self._by_name.setdefault(name, []).append(entry)
 
     def by(self, identifier: Identifier) -> Held | None:
         """The entry that an identifier names."""
@@ -53,8 +53,11 @@ class Known:
             if found := self.by(identifier):
                 return found
         name = named(entry)
-        found_by_name = self._by_name.get(name) if name else None
-        return Held(found_by_name, "it has the title and the first author", True) if found_by_name else None
+        alike = self._by_name.get(name, []) if name else []
+        if not alike:
+            return None
+        nearest = max(alike, key=lambda held: (held.key == entry.key, held.get("year") == entry.get("year")))
+        return Held(nearest, "it has the title and the first author", True)
 
 
 def named(entry: Entry) -> tuple[str, str] | None:
@@ -95,4 +98,5 @@ def are_versions(held: Entry, other: Entry) -> bool:
     mine, theirs = ({i.scheme: i.id for i in identifiers(entry)} for entry in (held, other))
     differ = any(s in mine and s in theirs and mine[s] != theirs[s] for s in schemes)
     one_sided = bool(mine) and bool(theirs) and not mine.keys() & theirs.keys()
-    return differ or one_sided or held.get("year") != other.get("year")
+    years = {found[0] for entry in (held, other) if (found := re.search(r"\d{4}", entry.get("year")))}
+    return differ or one_sided or len(years) == 2

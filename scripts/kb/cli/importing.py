@@ -101,7 +101,9 @@ def _plan_lines(plan: Plan, source: str, refresh: bool, most: int | None) -> Ite
     if plan.same:
         yield f"held, and the same: {plan.same}"
     versions = (f"{source}:{e.line}: '{e.key}' is another publication of '{h.entry.key}'" for e, h in plan.versions)
-    yield from _listed("held as another publication, and left alone", len(plan.versions), versions, most)
+    yield from _listed(
+        "another publication of a work that is there, and left alone", len(plan.versions), versions, most
+    )
     twice = (f"{source}:{e.line}: '{e.key}' is '{first.key}' again" for e, first in plan.twice)
     yield from _listed("twice in the import, and taken once", len(plan.twice), twice, most)
     rekeyed = [_rekeyed_line(was, now) for was, now, _ in plan.rekeyed if was]

@@ -26,8 +26,8 @@ _MOST = 12
 def rename(old: str, new: str, root: Path | None, only_diff: bool, drop_receipts: bool) -> None:
     """Rename a page, citekey, claim, notebook or kernel, and rewrite every reference to it.
 
-    OLD is a path, a name, a citekey or a claim; NEW a name or a path. The old address leads on to the new one. Where
-    something cannot be rewritten, nothing is changed.
+    OLD is a path, a name, a citekey or a claim; NEW a name or a path. The old address leads on to the new one; an entry
+    keeps its place in the library. Where something cannot be rewritten, nothing is changed.
 
     \b
     kb rename loss-scaling notes/practices/gradient-scaling.md

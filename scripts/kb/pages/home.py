@@ -15,10 +15,6 @@ from kb.typeset import counted, day, esc
 from kb.urls import relative
 
 PATH = "index.md"
-_LEDE = (
-    "What papers, books and folklore say about training, inference and GPU kernels, put to tests that could have refuted "
-    "it. Every measured number on these pages was printed by a run that you can repeat."
-)
 
 
 def render(evidence: Evidence) -> list[Page]:
@@ -26,9 +22,10 @@ def render(evidence: Evidence) -> list[Page]:
     to = partial(relative, PATH)
     latest = _latest(evidence)
     shown = components.receipt(latest[0], to, most=3) if latest else ""
+    welcome = evidence.base.welcome
+    lede = f'<p class="lede">{esc(welcome.lede)}</p>' if welcome.lede else ""
     hero = (
-        '<div class="hero"><div><h1>Machine-learning notes that can be checked</h1>'
-        f'<p class="lede">{_LEDE}</p>'
+        f'<div class="hero"><div><h1>{esc(welcome.heading)}</h1>{lede}'
         f'<p class="ways"><a href="{to("claims.md")}">Browse the claims</a> <a href="{to(_path(evidence))}">Start the path</a> '
         f'<a href="{to("notebooks/README.md")}">Run one yourself</a></p></div>{shown}</div>'
     )
@@ -41,7 +38,7 @@ def render(evidence: Evidence) -> list[Page]:
             "## Practices\n\n" + note_list(evidence, [n for n in evidence.base.notes if n.kind == "practice"], PATH),
         ]
     )
-    meta = {"description": _LEDE, "kind": "home", "hide": ["toc", "navigation"]}
+    meta = {"description": welcome.lede or welcome.heading, "kind": "home", "hide": ["toc", "navigation"]}
     return [Page(PATH, "Home", body + "\n", meta)]
 
 

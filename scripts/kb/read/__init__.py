@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from kb.model import Device, Kernel, Kind, KnowledgeBase, Location, Note, Notebook
 from kb.problems import Problem, Rule
-from kb.read import bibtex, frontmatter, moved, mutants, notebooks, receipts
+from kb.read import bibtex, frontmatter, moved, mutants, notebooks, receipts, site
 from kb.read.characters import printable
 from kb.schema import NOTEBOOK_KEYS, note_keys
 
@@ -64,6 +64,7 @@ def read(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
         files=frozenset(paths),
         versions=_versions(root),
         redirects=moved.read(root, problems),
+        welcome=site.read(root),
     )
     return base, problems + _rooms_missing(rooms)
 
