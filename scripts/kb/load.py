@@ -16,7 +16,7 @@ from kb.read import read
 
 def load(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
     """The knowledge base below `root`, and what could not be read of it."""
-    with _uncollected():
+    with uncollected():
         base, problems = read(root)
         digests = Digests(root)
         notebooks = {notebook.path: digests.of_notebook(notebook) for notebook in base.notebooks}
@@ -26,7 +26,7 @@ def load(root: Path) -> tuple[KnowledgeBase, list[Problem]]:
 
 
 @contextmanager
-def _uncollected() -> Iterator[None]:
+def uncollected() -> Iterator[None]:
     """Without the collector of cycles: syntax trees have none, and it would walk them again and again, half of the time."""
     was_on = gc.isenabled()
     gc.disable()

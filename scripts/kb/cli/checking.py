@@ -66,9 +66,11 @@ def keep_checking(root: Path, style: str) -> int:
 def _report(root: Path | None, style: str) -> int:
     """Print every problem; the exit status."""
     from kb.checks import check as find_problems  # only here, so that other commands start sooner
+    from kb.load import uncollected
 
-    evidence, found_reading = open_base(root)
-    problems = find_problems(evidence, found_reading)
+    with uncollected():
+        evidence, found_reading = open_base(root)
+        problems = find_problems(evidence, found_reading)
     for problem in problems:
         click.echo(_written(problem, style))
     errors = sum(problem.is_error for problem in problems)
