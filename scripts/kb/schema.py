@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import Enum, StrEnum
 
 from kb.model import SOURCES, Device, Kind
@@ -36,28 +36,72 @@ class Key:
     help: str
     choices: tuple[str, ...] = ()
     required: bool = False
+    more: str = ""
+    """What an editor adds where somebody points at the key: an example, what a choice means, when to leave it out."""
 
 
 def _choices(values: type[StrEnum]) -> tuple[str, ...]:
     return tuple(value.value for value in values)
 
 
-TITLE = Key("title", Holds.TEXT, "what the page is called", required=True)
+_DAY = "Without quotes, year first: 2026-03-02."
+TITLE = Key("title", Holds.TEXT, "what the page is called", required=True, more="A question or a noun.")
 _SHARED = (
-    Key("type", Holds.CHOICE, "what kind of page it is, where its folder does not say so", _choices(Kind)),
-    Key("tags", Holds.WORDS, "topics, nested with /"),
-    Key("aliases", Holds.WORDS, "other names that wikilinks may use"),
-    Key("created", Holds.DATE, "when it was first written"),
-    Key("updated", Holds.DATE, "when its content last changed"),
-    Key("related", Holds.WORDS, 'wikilinks in quotes, such as "[[loss-scaling]]"'),
-    Key("prerequisites", Holds.WORDS, "wikilinks to what should be read before"),
-    Key("claims", Holds.CLAIMS, "the statements of this page that a notebook checks"),
-    Key("corrections", Holds.CORRECTIONS, "what is commonly said, and what a source says instead"),
+    Key(
+        "type",
+        Holds.CHOICE,
+        "what kind of page it is, where its folder does not say so",
+        _choices(Kind),
+        more="notes/books holds books, notes/practices practices, papers papers: there, leave it out.",
+    ),
+    Key(
+        "tags",
+        Holds.WORDS,
+        "topics, nested with /",
+        more="Such as [precision/mixed, training]. A tag that one page has leads nowhere.",
+    ),
+    Key(
+        "aliases",
+        Holds.WORDS,
+        "other names that wikilinks may use",
+        more="Such as [AMP, automatic mixed precision]: [[AMP]] then leads here.",
+    ),
+    Key("created", Holds.DATE, "when it was first written", more=_DAY),
+    Key("updated", Holds.DATE, "when its content last changed", more=_DAY),
+    Key(
+        "related",
+        Holds.WORDS,
+        'wikilinks in quotes, such as "[[loss-scaling]]"',
+        more="Shown at the foot of the page. Without quotes, YAML reads a list in a list.",
+    ),
+    Key(
+        "prerequisites",
+        Holds.WORDS,
+        "wikilinks to what should be read before",
+        more='In quotes: ["[[number-formats]]"]. On a page of the path they are the lines of its map.',
+    ),
+    Key(
+        "claims",
+        Holds.CLAIMS,
+        "the statements of this page that a notebook checks",
+        more="Each under a name of small letters, digits and hyphens, which stays: gradscaler-only-for-float16.",
+    ),
+    Key(
+        "corrections",
+        Holds.CORRECTIONS,
+        "what is commonly said, and what a source says instead",
+        more="Where a run can tell, state a claim with `corrects` instead.",
+    ),
 )
 _PATH = (
-    Key("stops", Holds.WORDS, "wikilinks to what is read there, in order"),
-    Key("when", Holds.TEXT, "when its author went it"),
-    Key("effort", Holds.TEXT, "how long it took, as its author says"),
+    Key(
+        "stops",
+        Holds.WORDS,
+        "wikilinks to what is read there, in order",
+        more='In quotes: ["[[attention]]", "[[vaswani2017attention]]"].',
+    ),
+    Key("when", Holds.TEXT, "when its author went it", more="In words: spring 2024. It makes the page a phase."),
+    Key("effort", Holds.TEXT, "how long it took, as its author says", more="In words: six weeks of evenings."),
 )
 ORDER = (
     *(
@@ -77,34 +121,108 @@ ORDER = (
     *("environment", "repeats", "prerequisites", "stops", "related", "claims", "corrections"),
 )
 """The order in which the keys of a page, or a notebook, stand: `kb check --fix` sorts them so."""
-_SUMMARY = Key("summary", Holds.TEXT, "one sentence, shown in indexes", required=True)
+_SUMMARY = Key(
+    "summary",
+    Holds.TEXT,
+    "one sentence, shown in indexes",
+    required=True,
+    more="Of a source: in our words, and such that it could be false. Quote it where it contains ': '.",
+)
+_SHORTER = Key(
+    "title", Holds.TEXT, "only where the library's title will not do", more="Else papers/library.bib has it."
+)
+_STATUS_OF_READING = Key(
+    "status", Holds.CHOICE, "how far it is read", READING, more="abandoned: begun, and left for a reason."
+)
+_STATUS_OF_WRITING = Key(
+    "status",
+    Holds.CHOICE,
+    "how far it can be relied on",
+    WRITING,
+    more="draft: not finished. solid: can be relied on. outdated: it once could be.",
+)
 
 
 def note_keys(kind: Kind) -> tuple[Key, ...]:
     """The keys that a page of this kind may have. A source's title stands in the library, so it needs none."""
     is_source = kind in SOURCES
-    title = Key("title", Holds.TEXT, "only where the library's title will not do") if is_source else TITLE
-    status = Key("status", Holds.CHOICE, "how far it is read, or to be relied on", READING if is_source else WRITING)
+    title = _SHORTER if is_source else TITLE
+    status = _STATUS_OF_READING if is_source else _STATUS_OF_WRITING
     return (title, _SUMMARY, status, *_SHARED, *(_PATH if kind is Kind.PATH else ()))
 
 
 NOTEBOOK_KEYS = (
     TITLE,
     _SUMMARY,
-    Key("tags", Holds.WORDS, "topics, nested with /"),
-    Key("device", Holds.CHOICE, "where it can run", _choices(Device)),
-    Key("data", Holds.WORDS, "files it reads, relative to the repository"),
-    Key("environment", Holds.WORDS, "environment variables that it may see"),
-    Key("repeats", Holds.COUNT, "how many processes run it, where it measures times"),
-    Key("created", Holds.DATE, "when it was first written"),
+    Key("tags", Holds.WORDS, "topics, nested with /", more="Such as [precision/mixed, training], as on a page."),
+    Key(
+        "device",
+        Holds.CHOICE,
+        "where it can run",
+        _choices(Device),
+        more="any, where nothing is said: a CPU will do, and a GPU may confirm it. cuda needs an NVIDIA GPU.",
+    ),
+    Key(
+        "data",
+        Holds.WORDS,
+        "files it reads, relative to the repository",
+        more="Such as [notebooks/data/tiny.txt]. Reading another file of the repository is refused.",
+    ),
+    Key(
+        "environment",
+        Holds.WORDS,
+        "environment variables that it may see",
+        more="Such as [OMP_NUM_THREADS]. Others are taken away before it runs.",
+    ),
+    Key(
+        "repeats",
+        Holds.COUNT,
+        "how many processes run it, where it measures times",
+        more="Where they disagree, its claim is inconclusive.",
+    ),
+    Key("created", Holds.DATE, "when it was first written", more=_DAY),
 )
 CLAIM_KEYS = (
-    Key("says", Holds.TEXT, "the statement, with {quantity:format} for what was measured", required=True),
-    Key("sources", Holds.WORDS, "citekeys of those who say so, or say otherwise"),
-    Key("corrects", Holds.TEXT, "the common statement that this one refines"),
-    Key("device", Holds.CHOICE, "where it can be checked", _choices(Device)),
-    Key("formerly", Holds.WORDS, "names that it had, so that its history stays: `kb rename` writes them"),
+    Key(
+        "says",
+        Holds.TEXT,
+        "the statement, with {quantity:format} for what was measured",
+        required=True,
+        more="One sentence that a run could refute: Without a scaler {fp16_zeros:.0%} of the gradients are zero.",
+    ),
+    Key(
+        "sources",
+        Holds.WORDS,
+        "citekeys of those who say so, or say otherwise",
+        more="Such as [micikevicius2018mixed], without @.",
+    ),
+    Key(
+        "corrects",
+        Holds.TEXT,
+        "the common statement that this one refines",
+        more="As it is said: Mixed precision always needs a GradScaler.",
+    ),
+    Key(
+        "device",
+        Holds.CHOICE,
+        "where it can be checked",
+        _choices(Device),
+        more="any, where nothing is said. cuda: only on an NVIDIA GPU.",
+    ),
+    Key(
+        "formerly",
+        Holds.WORDS,
+        "names that it had, so that its history stays: `kb rename` writes them",
+        more="Nobody types it.",
+    ),
 )
+FOREIGN = (
+    ("jupyter", "what Jupytext keeps: the format of the file"),
+    ("kernelspec", "which Jupyter kernel opens it; `kb verify` chooses its own"),
+)
+"""Keys of a notebook's header that are Jupyter's, with what they are for. What they hold is not ours to check."""
+CLAIM_NAME = "[a-z0-9]+(-[a-z0-9]+)*"
+"""What a claim may be called: a regular expression for the whole name."""
 
 
 def complaint(key: Key, value: object) -> str:
@@ -113,7 +231,8 @@ def complaint(key: Key, value: object) -> str:
         case Holds.TEXT:
             return "" if isinstance(value, str) and value.strip() else f"is {_said(value)}; it holds text"
         case Holds.DATE:
-            return "" if isinstance(value, date) else f"is {_said(value)}; it holds {Holds.DATE.value}"
+            fine = isinstance(value, date) and not isinstance(value, datetime)  # which Python counts among the dates
+            return "" if fine else f"is {_said(value)}; it holds {Holds.DATE.value}"
         case Holds.WORDS:
             return _complaint_about_words(value)
         case Holds.CHOICE:
@@ -160,6 +279,8 @@ def _said(value: object) -> str:
             return "yes or no"
         case int() | float():
             return f"the number {value}"
+        case datetime():
+            return f"the time {value}"
         case date():
             return f"the date {value}"
         case list():

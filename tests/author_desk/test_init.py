@@ -93,8 +93,12 @@ def test_engine_and_text_have_licences_of_their_own(mine: Path) -> None:
 
 
 def test_make_and_workflows_come_along_and_caches_do_not(mine: Path) -> None:
-    assert {".ci", ".github", ".gitignore", "Makefile", "pyproject.toml", "constraints.txt"} <= set(os.listdir(mine))
+    assert {".ci", ".github", ".vscode", ".gitignore", "Makefile", "pyproject.toml", "constraints.txt"} <= set(
+        os.listdir(mine)
+    )
     assert os.access(mine / ".ci/run", os.X_OK)
+    assert os.listdir(mine / ".obsidian") == ["app.json"]
+    assert {file.name for file in (ROOT / ".vscode").iterdir()} == set(os.listdir(mine / ".vscode"))
     assert not (mine / "notes/jax.md").exists()
     listed = subprocess.run(["make", "-s", "help"], cwd=mine, capture_output=True, text=True, check=True).stdout
     assert "make serve" in listed

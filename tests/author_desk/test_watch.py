@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -36,6 +38,11 @@ def test_a_change_is_told_at_once_and_ctrl_c_ends_it(write: Write) -> None:
     assert told[0] == "notes/new.md changed\n"
     assert "notes/new.md:4: unknown key 'tgas' [front-matter]\n" in told
     assert running.returncode == 1
+    task = json.loads((ROOT / ".vscode/tasks.json").read_text())["tasks"][0]["problemMatcher"]["background"]
+    begin, *between, end = (line.rstrip("\n") for line in told)
+    assert re.search(task["beginsPattern"], begin)
+    assert re.search(task["endsPattern"], end)
+    assert not [line for line in between if re.search(f"{task['beginsPattern']}|{task['endsPattern']}", line)]
 
 
 def test_files_that_come_change_and_go_are_told_apart_from_hidden_ones(write: Write) -> None:

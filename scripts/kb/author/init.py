@@ -29,7 +29,7 @@ ENGINE = Path(__file__).parents[3]
 STARTER = "scripts/starter"
 """The examples, laid over the copy."""
 _COPIED = (
-    *("scripts", ".ci", ".github", ".vscode", ".obsidian", "Makefile", "pyproject.toml", "constraints.txt"),
+    *("scripts", ".ci", ".github", ".vscode", ".obsidian/app.json", "Makefile", "pyproject.toml", "constraints.txt"),
     *("mkdocs.yml", "LICENSE"),
     *("LICENSE-content", ".gitignore", ".gitattributes", ".pre-commit-hooks.yaml", "kernels/__init__.py"),
     *(f"{room}/README.md" for room in ROOMS),

@@ -6,7 +6,19 @@ from pathlib import Path
 
 import click
 
-from kb.cli import authoring, benching, checking, explain, importing, kernels, renaming, running, starting, status
+from kb.cli import (
+    authoring,
+    benching,
+    checking,
+    explain,
+    importing,
+    kernels,
+    renaming,
+    running,
+    schemas,
+    starting,
+    status,
+)
 from kb.cli.shared import ROOT, find, open_base
 
 
@@ -29,6 +41,7 @@ def main() -> None:
     kb import zotero.bib                  what an export or an Obsidian vault would add; --yes adds it
     kb rename loss-scaling scaling        another name, in every place
     kb init ~/notes                       a knowledge base of your own
+    kb schema note                        what editors are told of its front matter, as JSON Schema
     kb why notebooks/attention            what makes a receipt stale, and through which imports
     kb stage build/                       the whole site as plain Markdown
     """
@@ -46,6 +59,7 @@ main.add_command(importing.import_)
 main.add_command(status.status)
 main.add_command(status.queue)
 main.add_command(renaming.rename)
+main.add_command(schemas.schema)
 main.add_command(starting.completion)
 main.add_command(starting.init)
 

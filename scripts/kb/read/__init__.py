@@ -13,7 +13,7 @@ from kb.model import Device, Kernel, Kind, KnowledgeBase, Location, Note, Notebo
 from kb.problems import Problem, Rule
 from kb.read import bibtex, frontmatter, moved, mutants, notebooks, receipts, site
 from kb.read.characters import printable
-from kb.schema import NOTEBOOK_KEYS, note_keys
+from kb.schema import FOREIGN, NOTEBOOK_KEYS, note_keys
 
 LIBRARY = "papers/library.bib"
 LEDGER = "notebooks/receipts/ledger.jsonl"
@@ -231,7 +231,7 @@ def _notebook(path: str, text: str) -> tuple[Notebook, list[Problem]]:
 
 def _without_jupytext(front: frontmatter.FrontMatter) -> frontmatter.FrontMatter:
     """Jupytext and Jupyter keep their own keys in the header."""
-    values = {name: value for name, value in front.values.items() if name not in ("jupyter", "kernelspec")}
+    values = {name: value for name, value in front.values.items() if name not in dict(FOREIGN)}
     return frontmatter.FrontMatter(values, front.lines)
 
 

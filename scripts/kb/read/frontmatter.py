@@ -12,10 +12,10 @@ import yaml
 from kb.model import Claim, Correction, Device, Location
 from kb.problems import Problem, Rule, did_you_mean
 from kb.read.characters import unescaped
-from kb.schema import CLAIM_KEYS, Key, complaint
+from kb.schema import CLAIM_KEYS, CLAIM_NAME, Key, complaint
 
 _Loader: type[yaml.SafeLoader] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-_ID = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_ID = re.compile(CLAIM_NAME)
 
 
 @dataclass(frozen=True)

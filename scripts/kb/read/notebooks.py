@@ -70,7 +70,7 @@ def _cells(lines: list[str], start: int) -> list[Cell]:
     marks = [(i, m) for i in range(start, len(lines)) if (m := _MARKER.fullmatch(lines[i].rstrip()))]
     first = marks[0][0] if marks else len(lines)
     head = [_code_cell(lines, start, first, ())] if "\n".join(lines[start:first]).strip() else []
-    ends = [i for i, _ in marks[1:]] + [len(lines)]
+    ends = [*(i for i, _ in marks), len(lines)][1:]
     return head + [_cell(lines, i + 1, end, m["rest"]) for (i, m), end in zip(marks, ends, strict=True)]
 
 
