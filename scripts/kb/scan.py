@@ -23,22 +23,17 @@ _LINK = re.compile(
 )
 _IMAGE = re.compile(r"\!\[[^\[\]]*\]\(\s*<?(?P<target>[^()\s<>]+)>?(?:\s+\"[^\"]*\")?\s*\)")
 _DEFINITION = re.compile(r"^ {0,3}\[[^\[\]^@]+\]:\s*<?(?P<target>\S+?)>?(?:\s|$)", re.MULTILINE)
-_HEADING = re.compile(r"^ {0,3}(?P<marks>#{1,6})\s+(?P<text>.+?)\s*#*\s*$", re.MULTILINE)
-_EXPLICIT_ID = re.compile(r"\{[^{}]*#(?P<id>[\w:.-]+)[^{}]*\}\s*$")
-_HTML_ID = re.compile(r"""<[a-z][^>]*\bid=["'](?P<id>[^"']+)["']""")
+_HEADING = re.compile(r"^ {0,3}#{1,6}(?=\s)(?P<text>[^\n]*)", re.MULTILINE)
+_ID = re.compile(r"#([\w:.-]+)")
+_HTML_ID = re.compile(r"""<[a-z][^<>]*\bid=["'](?P<id>[^"']+)["']""")
 _FENCE = re.compile(
-    r"^(?P<indent> *)(?P<fence>`{3,}|~{3,})[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)",
+    r"^(?P<indent> *)(?P<fence>`{3,}+|~{3,}+)[^\n]*\n.*?(?:^(?P=indent)? *(?P=fence)[`~]*[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )
 _COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-_INLINE_CODE = re.compile(
-    r"[`{](?:(?<=\{)measured\}`[^`\n]*`|(?<=`)(?<![`\\]`)(?P<ticks>`*)(?!`)(?:(?!\n\n).)+?(?<!`)`(?P=ticks)(?!`))",
-    re.DOTALL,
-)
+_TICKS = re.compile(r"(?P<ticks>`+)|\n(?=\n)")
+_ROLE = "{measured}"
 _FORMULA = re.compile(r"\$(?:\$.+?\$\$|(?<![\\$\w]\$)(?=\S)[^$\n]+?(?<=\S)\$(?![\d$]))", re.DOTALL)
-_SILENT = ((_FENCE, ("```", "~~~")), (_COMMENT, ("<!--",)), (_INLINE_CODE, ("`",)), (_FORMULA, ("$",)))
-"""What refers to nothing, each with what stands in every text that has it."""
-
 _BREAK = re.compile(r"\n\s*\n(?:[-*] |\d+\. )?|\n[ \t]*(?:[-*]|\d+\.) |\n#+ |(?<=[.?!:])[ \n]")
 
 _EMPHASIS = re.compile(r"(?<!\*)\*(?=\S)((?:[^<>]|<strong>[^<>]*</strong>)+?)(?<=\S)\*(?!\*)")
@@ -61,14 +56,59 @@ class Mention:
 @lru_cache(maxsize=8192)
 def prose(text: str) -> str:
     """The text with code, comments and formulas blanked out; every offset and line stays where it was."""
-    for pattern, signs in _SILENT:
-        if any(sign in text for sign in signs):  # patterns are slow
-            text = pattern.sub(_blanked, text)
-    return text
+    if "```" in text or "~~~" in text:  # patterns are slow
+        text = _FENCE.sub(_blanked, text)
+    if "<!--" in text:
+        end = text.rfind("-->") + 3  # a comment that nothing closes is looked for once, not from each of its signs
+        text = _COMMENT.sub(_blanked, text[:end]) + text[end:] if end > 2 else text
+    if "`" in text:
+        text = _without_code(text)
+    return _FORMULA.sub(_blanked, text) if "$" in text else text
 
 
 def _blanked(match: re.Match[str]) -> str:
-    return match[0] if match[0].startswith("{measured}") else re.sub(r"[^\n]", " ", match[0])
+    return _blank(match[0])
+
+
+def _blank(text: str) -> str:
+    return re.sub(r"[^\n]", " ", text)
+
+
+def _without_code(text: str) -> str:
+    """The text with code between backticks blanked out, `{measured}` roles left. One pass: a pattern would look for the
+    end of each anew.
+    """
+    runs, closing = _ticks(text)
+    pieces, at, i = [], 0, 0
+    while i < len(runs):
+        start, end = runs[i]
+        if text.endswith(_ROLE, at, start):
+            i += 2 if end - start == 1 and i + 1 < len(runs) and "\n" not in text[end : runs[i + 1][0]] else 1
+        elif closing[i] and text[start - 1 : start] != "\\":
+            i = closing[i] + 1
+            pieces += [text[at:start], _blank(text[start : runs[i - 1][1]])]
+            at = runs[i - 1][1]
+        else:
+            i += 1
+    return "".join([*pieces, text[at:]])
+
+
+def _ticks(text: str) -> tuple[list[tuple[int, int]], list[int]]:
+    """Where each run of backticks is, and which later one, as long and in the same paragraph, would end it; else 0."""
+    runs: list[tuple[int, int]] = []
+    closing: list[int] = []
+    waiting: dict[int, int] = {}
+    for found in _TICKS.finditer(text):
+        if not found["ticks"]:
+            waiting.clear()
+            continue
+        length = found.end() - found.start()
+        if (last := waiting.get(length)) is not None:
+            closing[last] = len(runs)
+        waiting[length] = len(runs)
+        runs.append(found.span())
+        closing.append(0)
+    return runs, closing
 
 
 def citations(text: str, first_line: int = 1) -> list[Mention]:
@@ -164,10 +204,18 @@ def plainly(text: str) -> str:
 def anchors(text: str) -> set[str]:
     """The ids that a page's headings and HTML carry."""
     seen: set[str] = set()
+    counted: dict[str, int] = {}
     for m in _HEADING.finditer(text):
-        given = _EXPLICIT_ID.search(m["text"])
-        seen.add(given["id"] if given else _unique(slug(_plain(m["text"])), seen))
+        if said := m["text"].rstrip().rstrip("#").strip():
+            seen.add(_given_id(said) or _unique(slug(_plain(said)), seen, counted))
     return seen | {m["id"] for m in _HTML_ID.finditer(text)}
+
+
+def _given_id(heading: str) -> str:
+    """What stands behind the last `#` of the braces at its end."""
+    _, brace, inside = heading.rpartition("{")
+    found = _ID.findall(inside) if brace and inside.find("}") == len(inside) - 1 else []
+    return str(found[-1]) if found else ""
 
 
 def slug(text: str, separator: str = "-") -> str:
@@ -198,10 +246,13 @@ def _plain(heading: str) -> str:
     return re.sub(r"[*`]", "", without_links)
 
 
-def _unique(name: str, seen: set[str]) -> str:
-    if name not in seen:
-        return name
-    return next(f"{name}_{n}" for n in range(1, len(seen) + 2) if f"{name}_{n}" not in seen)
+def _unique(name: str, seen: set[str], counted: dict[str, int]) -> str:
+    """The name, with the next number behind it that is free; counting goes on where it stopped."""
+    found = name
+    while found in seen:
+        counted[name] = counted.get(name, 0) + 1
+        found = f"{name}_{counted[name]}"
+    return found
 
 
 def _line(text: str, offset: int, first_line: int) -> int:

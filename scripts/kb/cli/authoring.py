@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kb.cli.completing import NOTE_FOLDER, NOTEBOOK_GROUP, UNREAD
 from kb.cli.kernels import new_kernel
 from kb.cli.shared import ROOT, find
 from kb.model import Kind
@@ -46,7 +47,7 @@ new.add_command(new_kernel)
 def _options(command: Callable[..., None]) -> Callable[..., None]:
     """What the commands for sources share."""
     options = (
-        click.argument("what", required=False),
+        click.argument("what", required=False, shell_complete=UNREAD),
         click.option("--bib", type=click.Path(allow_dash=True), help="A file with the entry; - for standard input."),
         click.option("--title", default="", help="Begin an entry by hand, with --author and --year."),
         click.option("--author", multiple=True, help='"Family, Given"; once for each.'),
@@ -102,7 +103,7 @@ def new_blog(context: click.Context, root: Path | None, **given: Any) -> None:
 
 
 @new.command("note")
-@click.argument("name")
+@click.argument("name", shell_complete=NOTE_FOLDER)
 @ROOT
 def new_note(name: str, root: Path | None) -> None:
     """Begin a note. NAME is its title, or a folder of notes/ and a file name.
@@ -127,7 +128,7 @@ def new_practice(name: str, root: Path | None) -> None:
 
 
 @new.command("notebook")
-@click.argument("name")
+@click.argument("name", shell_complete=NOTEBOOK_GROUP)
 @ROOT
 def new_notebook(name: str, root: Path | None) -> None:
     """Begin a notebook that runs. NAME is its group and its own name.

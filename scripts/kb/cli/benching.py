@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kb.cli.completing import KERNEL
 from kb.cli.shared import ROOT, find, open_base
 from kb.problems import did_you_mean
 
@@ -28,7 +29,7 @@ COLUMNS = ("ours", "torch", "torch.compile")
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=KERNEL)
 @ROOT
 @click.option("--record", is_flag=True, help="Write receipts, after each job.")
 @click.option("--all", "everything", is_flag=True, help="Time again what has a fresh time.")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb.cli.completing import RUNNABLE
 from kb.cli.shared import ROOT, find, open_base
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True)
+@click.argument("targets", nargs=-1, required=True, shell_complete=RUNNABLE)
 @ROOT
 def why(targets: Sequence[str], root: Path | None) -> None:
     """Say whether receipts are fresh, and what changed if not. TARGETS are notebooks, folders or claims.

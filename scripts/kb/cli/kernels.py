@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from kb.cli.completing import KERNEL, KERNEL_GROUP
 from kb.cli.shared import ROOT, find, open_base
 from kb.typeset import counted
 
@@ -55,7 +56,7 @@ def _tell(found: dict[str, Any], printed: Sequence[str], style: str) -> None:
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=KERNEL)
 @ROOT
 @click.option("--all", "everything", is_flag=True, help="Kernels that have not changed since, too.")
 def mutate(targets: Sequence[str], root: Path | None, everything: bool) -> None:
@@ -90,7 +91,7 @@ def mutate(targets: Sequence[str], root: Path | None, everything: bool) -> None:
 
 
 @click.command("kernel")
-@click.argument("name")
+@click.argument("name", shell_complete=KERNEL_GROUP)
 @ROOT
 def new_kernel(name: str, root: Path | None) -> None:
     """Begin a kernel: NAME is its group and its own name. What is written proves itself before you change a word.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from kb.cli.completing import THING
 from kb.cli.shared import ROOT, find
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ _MOST = 12
 
 
 @click.command()
-@click.argument("old")
+@click.argument("old", shell_complete=THING)
 @click.argument("new")
 @ROOT
 @click.option("--diff", "only_diff", is_flag=True, help="Show every change, and make none.")

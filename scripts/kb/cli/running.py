@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from kb.cli.completing import RUNNABLE
 from kb.cli.progress import bar
 from kb.cli.shared import ROOT, find, open_base
 from kb.model import Device, Notebook, Receipt
@@ -47,7 +48,7 @@ class Shard(click.ParamType):  # type: ignore[type-arg]
 
 
 @click.command()
-@click.argument("targets", nargs=-1)
+@click.argument("targets", nargs=-1, shell_complete=RUNNABLE)
 @ROOT
 @DEVICE
 @click.option("--all", "everything", is_flag=True, help="Fresh receipts too.")
@@ -136,7 +137,7 @@ def verify(
 
 
 @click.command()
-@click.argument("target")
+@click.argument("target", shell_complete=RUNNABLE)
 @ROOT
 @click.option("--device", type=click.Choice(["cpu", "cuda"]), help="Where to run; where it was recorded, if not given.")
 @TIMEOUT

@@ -36,10 +36,15 @@ def init(folder: Path, title: str) -> None:
     click.echo(f"next: cd {folder} && git init && make serve")
 
 
+_TAKEN = "            COMPREPLY+=($value)"
+_WITHOUT_A_SPACE = "            [[ $value == */ ]] && compopt -o nospace"
+"""In bash, after a folder in which a name is to follow."""
+
+
 @click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes SHELL complete commands and options of kb.
+    """Print what makes SHELL complete commands, options and names of kb: pages, citekeys, claims, notebooks, kernels.
 
     \b
     kb completion bash >> ~/.bashrc
@@ -51,4 +56,5 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     assert made is not None
     root = click.get_current_context().find_root().command
-    click.echo(made(root, {}, "kb", "_KB_COMPLETE").source())
+    script = made(root, {}, "kb", "_KB_COMPLETE").source()
+    click.echo(script.replace(_TAKEN, f"{_TAKEN}\n{_WITHOUT_A_SPACE}"))
