@@ -106,6 +106,7 @@ OF_MORE_THAN_ONE_PAGE = {
     Rule.WIKILINK: "whether there is such a page",
     Rule.LINK: "the body, and whether there is such a file",
     Rule.MEASURED: "the body and a receipt",
+    Rule.FORGED: "what Markdown becomes, on a page",
     Rule.NOTEBOOK: "code",
     Rule.STALE: "a receipt",
     Rule.UNMEASURED: "a receipt",
