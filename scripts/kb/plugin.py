@@ -10,7 +10,7 @@ import importlib
 import json
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from html import unescape
@@ -65,7 +65,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
 
             self._memory = Memory()
         self._root = Path(config.config_file_path).parent
-        self._evidence, problems = _judged(self._root, config)
+        self._evidence, problems = _judged(self._root, config.repo_url or "", config)
         if self._serving:  # a build leaves them to `kb check`; whoever is writing wants to know at once
             for problem in problems:
                 log.warning("%s", problem)
@@ -169,7 +169,7 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         return server
 
 
-def _judged(root: Path, config: MkDocsConfig) -> tuple[Any, list[Any]]:
+def _judged(root: Path, repository: str, settings: Mapping[str, Any] | None = None) -> tuple[Any, list[Any]]:
     """The knowledge base with its verdicts, and what is wrong with it. A page is made of a flawed note all the same."""
     from kb import forged
     from kb.checks import check
@@ -181,9 +181,8 @@ def _judged(root: Path, config: MkDocsConfig) -> tuple[Any, list[Any]]:
     if not (root / "papers").is_dir():
         raise PluginError(f"no papers/ beside {root / 'mkdocs.yml'}: the plugin kb needs the rooms there")
     base, unread = load(root)
-    said = {name: config[name] for name in ("site_name", "site_description", "extra")}  # !ENV has its value here
-    days = first_days(root, "notes", "papers")
-    written = replace(base, repository=config.repo_url or "", first_days=days, welcome=welcome(said))
+    said = base.welcome if settings is None else welcome(settings)  # where !ENV has its value
+    written = replace(base, repository=repository, first_days=first_days(root, "notes", "papers"), welcome=said)
     evidence = judge(forged.without(written))
     return evidence, check(evidence if evidence.base is written else judge(written), unread)
 
