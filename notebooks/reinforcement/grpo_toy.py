@@ -1,6 +1,6 @@
 # ---
 # title: Does training by reward teach, or does it choose?
-# summary: GRPO from scratch takes a small network from one right answer in fifty to nearly all; without a penalty it forgets how to solve some questions that it could solve before.
+# summary: GRPO from scratch takes a small network from one right answer in a hundred to four in five; without a penalty it forgets how to solve some questions that it could solve before.
 # tags: [reinforcement-learning/policy-gradient, from-scratch, test-time/pass-at-k]
 # jupyter:
 #   jupytext:
@@ -186,7 +186,7 @@ claim(
 )
 
 # %% [markdown]
-# The penalty does cost reward. What is it good for?
+# Over these 200 steps the penalty does cost reward. What is it good for?
 #
 # ## What can it solve?
 #
@@ -309,7 +309,7 @@ for q in range(26):  # the first of the two learners
 # ## What we now know
 #
 # - GRPO in forty lines teaches a small network by a rule alone; with the advantages shuffled it learns nothing.
-# - Without a penalty it falls into one habit for each question, a wrong one for some, and stays there.
+# - Without a penalty it falls into habits, a wrong one for some questions, where no group has anything to say any more.
 # - So the untrained network, right once in a hundred times, solves more questions than the trained one if it may try
 #   a thousand times.
-# - A penalty on the distance to the first policy costs reward here, and keeps all questions and some variety.
+# - A penalty on the distance to the first policy costs reward in 200 steps, and keeps all questions and some variety.
