@@ -299,7 +299,7 @@ for q in range(26):  # the first of the two learners
         print(f"asked for {QUESTIONS[q]}: {share:.0%} of its answers are {usual}, with the sum {sum(usual)}")
 
 # %% [markdown]
-# One habit a question. Where the habit is wrong, all eight rewards of a group agree, all advantages are zero, and
+# Mostly one habit a question. Where the habit is wrong, all eight rewards of a group agree, all advantages are zero, and
 # [nothing will change](grpo.py).
 # The penalty is the only term left that pulls there, back to a policy that tries things.
 #
