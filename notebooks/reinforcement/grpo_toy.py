@@ -318,6 +318,8 @@ for q in range(26):  # the first of the two learners
 #        a gradient with less noise commits sooner, we suppose.
 #     2. Ten times more leaves a mean reward of a tenth. Ten times less, in two runs, gives more reward than no penalty
 #        at all, and loses one question of 52: it prevents commitments, and hardly anything else.
+#        And twice as many steps, in four runs with 0.05: right for 82 % at once, and no question lost. What the penalty
+#        cost was time.
 #     3. The left end, where training looks best.
 #
 # ## What we now know
