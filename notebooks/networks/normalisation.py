@@ -88,7 +88,7 @@ for name, changed in CHANGES.items():
     print(f"{name:24}" + "".join(f"{change(layer, changed):11.0e}" for layer in LAYERS.values()))
 
 # %% [markdown]
-# The first four rows are the paper's table, and agree with it.
+# The first four rows stand in the paper's table too, and for BatchNorm and LayerNorm they agree with it.
 # The last row is what RMSNorm gave up, on purpose: it divides and does not subtract [@zhang2019root].
 # Where the mean is zero anyway, the two are one:
 
@@ -217,7 +217,7 @@ axes.plot(runs[1, 1][1], label="as they are")
 axes.plot(range(0, 100, 4), runs[10, 100][1][::4], "o", label="weights × 10, rate × 100")
 axes.plot(runs[10, 10][1], "--", label="weights × 10, rate × 10")
 axes.plot(runs[10, 1][1], "-.", label="weights × 10")
-axes.set(xlabel="step", ylabel="loss", title="Behind a norm, large weights are a small learning rate")
+axes.set(xlabel="step", ylabel="loss", title="Before a norm, large weights are a small learning rate")
 axes.legend(loc="lower left")
 plt.show()
 
@@ -312,7 +312,7 @@ for split in (alone, variances_averaged, synchronised):
 
 # %% [markdown]
 # No. It is the mean of the variances *plus* the variance of the means, and without the second part the result is
-# worse than not synchronising at all: the means are agreed on, and the spread between them is not divided out.
+# here worse than not synchronising at all: the means are agreed on, and the spread between them is not divided out.
 
 # %%
 claim(
@@ -373,8 +373,8 @@ plt.show()
 # ## What we now know
 #
 # - BatchNorm does not see the size of a unit's weights, LayerNorm and RMSNorm not that of the matrix or of a sample;
-#   of the three RMSNorm alone sees a shift.
-# - Behind such a layer the size of the weights is a learning rate: ten times the weights need a hundred times the
-#   rate, and then learn the very same functions.
+#   of the three RMSNorm alone sees a shift of all units.
+# - Before such a layer the size of the weights is a learning rate: under plain gradient descent ten times the weights
+#   need a hundred times the rate, and then learn the very same functions.
 # - Splitting a batch changes BatchNorm's outputs and gradients, and none of the others'.
 # - To synchronise it takes the variance between replicas as well as the variances within.

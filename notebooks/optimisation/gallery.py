@@ -252,11 +252,14 @@ for rate in (0.01, 0.1, 1.0, 10.0):
     print(
         f"descent at {rate:<4} {ends['descent'][rate]:8.4f}   momentum at {rate / 10:<4} {ends['momentum'][rate / 10]:8.4f}"
     )
+far = RATES[-2]
+print(f"both at {far:.1f}: descent {ends['descent'][far]:.4f}, momentum {ends['momentum'][far]:.4f}")
 
 # %% [markdown]
-# The same, as long as nothing oscillates. The difference is at the far end: where descent has left the bowl, momentum
-# at a tenth of the rate goes on learning.
-# Averages don't make steps better; they make long steps possible.
+# Nearly the same, as long as nothing oscillates. The difference is at the far end: where descent has left the bowl,
+# momentum at a tenth of the rate goes on learning.
+# Not at the same rate: at 3.2 momentum has left the bowl, and descent has not.
+# So averages did not make these steps better; they let the sum of them be longer.
 
 
 # %%
@@ -371,11 +374,13 @@ claim(
 #     1. 0.001 as well: the sum of its gradients is the same, it only arrives earlier.
 #     2. The same figure as above: both over all rates, each judged at its best, with as many tries for the one as for
 #        the other.
-#     3. Momentum with a step of constant length. The row has one singular value, and Muon sets it to about 1.
+#     3. Nesterov, with a step of constant length. The row has one singular value, which the division by its norm
+#        makes 1, and five steps of the polynomial 0.7.
 #
 # ## What we now know
 #
 # - Six rules of three lines walk as PyTorch's do, five of them to rounding.
 # - At one shared rate the rate decides who wins.
-# - Momentum is descent at ten times the rate, and keeps going at rates where descent diverges.
+# - At small rates momentum is descent at ten times the rate; at a tenth of the rate at which descent diverges it goes
+#   on learning.
 # - Adam is blind to stretching along its axes, and loses that in a turned bowl; momentum is the same in both.

@@ -153,6 +153,7 @@ for name, values in {"ours": after, "PyTorch's": theirs}.items():
 
 # %% [markdown]
 # It does, up to bfloat16, and in both the least singular value is far below 0.5.
+# The largest ends above the band, so it began below 0.01, too.
 #
 # ## Who is left behind?
 #
@@ -206,6 +207,7 @@ axes.set_yticks([0.001, 0.01, 0.1], ["0.1 %", "1 %", "10 %"])
 axes.set(xlabel="width of a random square matrix", ylabel="singular values below the band", xlim=(55, 40_000))
 axes.minorticks_off()
 axes.set_title("Wider matrices leave more behind, as the square root")
+plt.show()
 
 # %%
 claim(
@@ -219,8 +221,8 @@ claim(
 )
 
 # %% [markdown]
-# This is for random matrices. A gradient has a few large singular values and many small ones, so more of it is left
-# behind; the direction of the step is then not all directions alike.
+# This is for random matrices. Of a gradient with a few large singular values and many small ones more would be left
+# behind, and its step would not be all directions alike; we have not measured one.
 #
 # ## Directions, and not entries
 #
@@ -270,8 +272,8 @@ claim(
 #
 # ## What we now know
 #
-# - Muon's iteration acts on each singular value alone; five steps take all from 0.01 on to 0.68 … 1.13, and more steps
-#   bring none of them closer to 1.
+# - Muon's iteration acts on each singular value alone; five steps take all from 0.01 on to 0.68 … 1.13, and
+#   with more steps the band stays as it is.
 # - It trades the end for the beginning: small values rise 3.44-fold a step.
 # - Of a wide matrix more singular values stay small, by the square root of its width.
 # - A step turns with the coordinates; a step of signs does not.

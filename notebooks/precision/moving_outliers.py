@@ -1,6 +1,6 @@
 # ---
 # title: When is a change of scale free?
-# summary: Moving an outlier from the activations into the weights changes nothing before rounding; by powers of two it changes no bit at all; quantising a second time is free only in the scheme of the first.
+# summary: Moving an outlier from the activations into the weights changes nothing before rounding; by powers of two it changes no bit at all; quantising a second time is free in the scheme of the first, unless it clips.
 # tags: [quantisation, numerics]
 # jupyter:
 #   jupytext:
@@ -306,6 +306,7 @@ for (name, sizes), style in zip(passes.items(), ("o-", "s--", "^-"), strict=True
 axes.set(xlabel="times quantised", ylabel="size of the weights, of the original's", ylim=(0, 1.1))
 axes.set_title("A scheme that clips wears the weights away")
 axes.legend(loc="lower left")
+plt.show()
 
 # %%
 claim(
@@ -337,6 +338,6 @@ claim(
 # ## What we now know
 #
 # - Moving an outlier half-way into the weights is exact before rounding, and takes away four fifths of the error in int8.
-# - With powers of two it changes no bit of the product in float32, and costs nothing in int8.
-# - Quantising a second time is free in the same scheme, and a second rounding in any other.
+# - With powers of two it changes no bit of the product in float32, and costs next to nothing in int8.
+# - Quantising a second time is free in the same scheme, and a second rounding in each of three others.
 # - Even the same scheme is not free if it clips.

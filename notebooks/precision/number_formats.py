@@ -15,8 +15,8 @@
 # **One question:** a float of 16 or 8 bits is a sign, $e$ bits of exponent and $m$ bits of mantissa.
 # Do those two numbers tell us everything: how large, how small, how exact, how far it can count?
 #
-# By the end we have read every 8- and 16-bit float there is, one rule for their limits and the format that breaks
-# it, a picture of what a bit buys in either place, and a surprise about how a float64 becomes a float16.
+# By the end we have read every number of two floats of 16 bits and two of 8, one rule for their limits and the format
+# that breaks it, a picture of what a bit buys in either place, and a surprise about how a float64 becomes a float16.
 
 # %%
 import matplotlib.pyplot as plt

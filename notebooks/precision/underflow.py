@@ -1,6 +1,6 @@
 # ---
 # title: How large must a loss scale be?
-# summary: Activation gradients shrink as a loss is averaged over more tokens, weight gradients do not, so the scale that float16 needs grows with the batch.
+# summary: Activation gradients shrink as a loss is averaged over more tokens, weight gradients hardly do, so the scale that float16 needs grows with the batch.
 # tags: [precision/mixed, training]
 # jupyter:
 #   jupytext:
@@ -156,7 +156,7 @@ for kind in found:
     print(f"{kind:12}{row}   ÷ {median(kind, 64) / median(kind, 16384):.1f}")
 
 # %% [markdown]
-# The activations' by 256, exactly as the tokens. The weights' by little, and hardly at all from 1,024 on: by then
+# The activations' by 254, practically as the tokens. The weights' by little, and hardly at all from 1,024 on: by then
 # they are an average that more tokens no longer change.
 
 # %%
@@ -227,13 +227,13 @@ axes.legend(loc="upper left")
 plt.show()
 
 # %% [markdown]
-# The lower edge rises with every doubling of the tokens. The upper one does not fall, but soon stops rising,
+# The lower edge rises by about an octave with each doubling of the tokens. The upper one does not fall, but soon stops rising,
 # because it belongs to the weights.
 # PyTorch's scaler starts at $2^{16}$ [@pytorch2025amp]: well inside.
 #
 # This network is small and untrained, and only its gradients are converted; a backward pass *in* float16 also rounds
 # on the way.
-# In a trained detection network two thirds of the activation gradients were zero to begin with
+# In a detection network that was being trained two thirds of the activation gradients were zero to begin with
 # [@micikevicius2018mixed, sec. 3.2].
 #
 # ## Exercises
@@ -255,5 +255,6 @@ plt.show()
 # - With a mean over 4,096 tokens nearly all activation gradients are subnormal in float16, and a thousandth is zero;
 #   in bfloat16 none is.
 # - Subnormal is not lost: with 4,096 tokens float16's rounding error is, all in all, still below bfloat16's.
-# - Activation gradients shrink as the number of tokens in the mean grows, weight gradients do not.
+# - Activation gradients shrink as the number of tokens in the mean grows, weight gradients little, and soon no
+#   more.
 # - So the scale that float16 needs grows with the batch, while the scale that it can bear does not.

@@ -1,6 +1,6 @@
 # ---
 # title: What does a line at two seconds know about a burst?
-# summary: On simulated bursts a classifier that is shown the duration learns the line that made its labels and no more; one that is not shown it ends up righter than its labels where it matters.
+# summary: On simulated bursts a classifier that is shown the duration learns the line that made its labels and little more; one that is not shown it ends up righter than its labels where it matters.
 # tags: [projects, statistics, training/data]
 # jupyter:
 #   jupytext:
@@ -184,7 +184,8 @@ for name, answer in answers.items():
     print(f"{name:30} {(answer == line).mean():10.1%} {(answer == short).mean():11.1%} {right[name]:12.1%}")
 
 # %% [markdown]
-# The one that was shown the duration has learnt the line, nearly to the last label, and shares its mistakes.
+# The one that was shown the duration has learnt the line, nearly to the last label, and shares most of its
+# mistakes.
 # The other one disagrees with its labels oftener, and between 1 and 4 seconds it is mostly *they* that are wrong.
 # It never saw what the labels were made from, so to it their mistakes were noise, and noise averages out.
 
@@ -198,6 +199,7 @@ axes.set_xticks([0.1, 1, 10, 100], ["0.1", "1", "10", "100"])
 axes.set(xlabel="duration, seconds", ylabel="right about the group", ylim=(0.45, 1.02))
 axes.set_title("Shown the duration, it fails where the line fails")
 axes.legend(loc="lower right")
+plt.show()
 
 # %% [markdown]
 # Below one second the line is better by far, and most bursts are easy; so over all of them it leads.

@@ -107,7 +107,7 @@ claim(
 # ## What λ costs where the reward comes last
 #
 # A text of 50 tokens, and one reward at its end, $\gamma = 1$.
-# The first token decides (a good plan is worth 1 more than a bad one), and each of the others adds luck, a normal
+# The first token weighs most (a good plan is worth 1 more than a bad one), and each of the others adds luck, a normal
 # number of standard deviation 0.2.
 # One critic is *ignorant* and always says 0.5; the other *knows* all that has happened so far.
 
@@ -298,7 +298,7 @@ axes.axhspan(0.8, 1.2, color="C5", alpha=0.15, linewidth=0)
 axes.annotate("the interval", (55, 0.93), color="C5")
 axes.set(xlabel="passes over the same 64 samples", xlim=(0, 145), ylabel="ratio, 10 % and 90 % quantile")
 axes.set_xticks([0, 25, 50, 75, 100])
-axes.set_title("The clip slows the policy down; it does not hold it")
+axes.set_title("Where weights are shared the clip slows, and does not hold")
 plt.show()
 
 # %%
@@ -334,7 +334,7 @@ claim(
 #
 # ## What we now know
 #
-# - GAE is the surprise at λ = 0 and return minus value at λ = 1; a forgotten end shows at λ = 1 only.
+# - GAE is the surprise at λ = 0 and return minus value at λ = 1; a forgotten end does not show at λ = 0.
 # - Where the reward comes last, a λ below 1 hides it from the first tokens, unless the critic has seen it coming.
 # - PPO's gradient vanishes at two of four corners; without the minimum it would vanish at all four.
 # - The clip slows a policy with shared weights and does not hold it: most ratios leave the interval.

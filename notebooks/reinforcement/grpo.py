@@ -104,7 +104,8 @@ PS = (0.02, 0.1, 0.5, 0.9, 0.98)
 print("weight:", "   ".join(f"p {p}: {weight_in_a_large_group(p):.1f}" for p in PS))
 
 # %% [markdown]
-# This is the usual statement: the hardest questions count three and a half times as much as those of one half.
+# This is the usual statement: the hardest of these questions count three and a half times as much as those of one
+# half.
 # In a group of eight, $q$ is not $p$; it is one of nine numbers, and two of them are silent.
 #
 # **Predict first:** what is the average weight at $p = 0.02$ and $G = 8$: more than 7.1, as much, or less?
@@ -264,6 +265,6 @@ claim(
 #
 # - GRPO's advantages have mean 0 and spread 1, whatever the scale of the rewards, and are 0 if all agree.
 # - A question's weight is $1/\sqrt{p(1-p)}$ in very large groups only; on average it never passes $\sqrt{G-1}$.
-# - In groups of eight the hardest questions count 1.4 times as much as those of one half, and not 3.5 times; in
-#   groups of 64 the criticism nearly holds in full.
-# - They are silent most of the time, and loud when they are not.
+# - A question that is solved once in fifty times counts 1.4 times as much as one of one half in groups of eight, and
+#   not 3.6 times; in groups of 64 it is 3.0 times, and most of the criticism holds.
+# - In groups of eight such a question is silent most of the time, and loud when it is not.

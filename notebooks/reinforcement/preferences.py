@@ -348,6 +348,6 @@ print(f"the forgotten answer is 1 sample in 10,000; in it k3 has the slope 1 −
 # ## What we now know
 #
 # - DPO's loss is stationary at the reference tilted by r/β, and descent arrives there.
-# - If the better answer always wins, it goes on to the end, whatever β is.
+# - If the better answer always wins, it goes on towards the end, with a larger β only more slowly.
 # - k3 is unbiased, never negative and quiet near the reference; far from it, it is the worst of the three.
 # - As a loss k3 has the gradient of the other KL divergence; the biased k2 has the right one.

@@ -96,7 +96,7 @@ for cell, states, kind in ((rnn_cell, 1, nn.RNN), (lstm_cell, 2, nn.LSTM)):
 #
 # We take the gradient of the last output with respect to every token, and look at its length.
 # PyTorch draws $U$ uniformly between $\pm 1/\sqrt d$, a variance of $1/(3d)$; such a matrix shrinks a vector
-# by $\sqrt{1/3} \approx 0.58$ on average.
+# to $\sqrt{1/3} \approx 0.58$ of its length on average.
 #
 # **Predict first:** without the tanh, then, the 99 steps from the last token to the first leave $0.58^{99}$.
 # What does PyTorch print, in its usual float32?
@@ -192,9 +192,10 @@ for i, (name, model) in enumerate(models.items()):
 axes.set(xlabel="steps from the last token back", ylabel="gradient, relative to one step back", xlim=(0, 145))
 axes.set_xticks(range(0, 101, 20))
 axes.set_title("A gate is not enough: its bias decides")
+plt.show()
 
 # %% [markdown]
-# Better by a dozen powers of ten, and useless.
+# Better by fourteen powers of ten, and useless.
 # With a bias of 5 the gates stand at 0.993, and the same cell reaches the first token as attention does.
 #
 # The claim has two halves, and its test asks for both.
@@ -334,8 +335,8 @@ claim(
 #
 # ## What we now know
 #
-# - A plain recurrent network passes on less than half of its gradient at each step, so nothing is left after
-#   a hundred; with a larger gain it explodes instead.
+# - A plain recurrent network, as PyTorch draws it, passes on less than half of its gradient at each step, so
+#   nothing is left after a hundred; with a gain of 2 it explodes instead.
 # - An LSTM's gates at one half lose it as well; a bias that opens them keeps it.
 # - Attention's gradient does not depend on the distance.
 # - What receives no gradient is not learnt: one number in the bias takes recall over 50 symbols from chance

@@ -91,7 +91,8 @@ axes.annotate("one more page,\none more miss", (4, 10), (10, 8), textcoords="off
 axes.set(xlabel="pages that fit into memory", ylabel="misses in twelve requests", ylim=(0, 13))
 axes.set_xticks(ROOMS)
 axes.legend(loc="lower left")
-axes.set_title("Room for a fourth page adds a miss")
+axes.set_title("First in, first out: room for a fourth page adds a miss")
+plt.show()
 
 # %%
 claim(
@@ -139,12 +140,12 @@ def is_anomalous(requests):
 
 # %%
 rng = np.random.default_rng(0)
-for length, pages, tries in ((12, 5, 2000), (50, 8, 2000), (200, 10, 500), (1000, 10, 100)):
+for length, pages, tries in ((12, 8, 2000), (50, 8, 2000), (200, 8, 500), (1000, 10, 100)):
     drawn = rng.integers(1, pages + 1, (tries, length)).tolist()
     print(f"{length:5} requests for {pages:2} pages: {sum(map(is_anomalous, drawn)):2} anomalous of {tries:,}")
 
 # %% [markdown]
-# Rare, and rarer the longer they are: chance does not make anomalies, order does.
+# Rare at fifty requests, and none was drawn that is much shorter or longer: chance hardly makes anomalies, order does.
 #
 # For short sequences we need not draw lots but can try *all*.
 # What a page is called does not matter, so let the pages be numbered as they first appear; and a page asked for twice

@@ -1,6 +1,6 @@
 # ---
 # title: What does the Internet's checksum not see?
-# summary: It sees every flipped bit and no swapped word, and of two flipped bits it misses one pair in thirty-two, where another check of sixteen bits misses none.
+# summary: It sees every flipped bit and no swapped word, and of two flipped bits it misses one pair in thirty-three, where another check of sixteen bits misses none.
 # tags: [systems, numerics]
 # jupyter:
 #   jupytext:
@@ -12,7 +12,7 @@
 # ---
 
 # %% [markdown]
-# **One question:** every IPv4 header, and every segment of TCP and UDP, carries a checksum of 16 bits
+# **One question:** every IPv4 header, every segment of TCP and nearly every datagram of UDP carries a checksum of 16 bits
 # [@braden1988rfc1071]. If it is right, is the packet right?
 #
 # By the end we have the checksum in two lines, all the errors of three kinds that can happen to a packet of 64 bytes,
@@ -116,12 +116,12 @@ claim(
     "internet-checksum-blind-spot",
     test=lambda name: found[name, "one bit"][0] == 0 and found[name, "two words swapped"][1] == 1,
     on="checksum, 16 bits",
-    control="CRC, 32 bits",
+    control="CRC, 16 bits",
     flips=len(DAMAGE["one bit"]),
     flips_missed=found["checksum, 16 bits", "one bit"][0],
     swaps=len(DAMAGE["two words swapped"]),
     swaps_missed=found["checksum, 16 bits", "two words swapped"][0],
-    crc_missed=found["CRC, 32 bits", "two words swapped"][0],
+    crc_missed=found["CRC, 16 bits", "two words swapped"][0],
 )
 
 # %% [markdown]
@@ -188,7 +188,8 @@ axes.set_yticks([0, 1e-4, 1e-3, 1e-2], ["none", "1 in 10,000", "1 in 1,000", "1 
 axes.set(xlabel="bits flipped at random in 64 bytes", ylabel="damaged packets that pass", ylim=(-2e-5, 0.1))
 axes.set_xticks(FLIPS)
 axes.legend()
-axes.set_title("A sum is weakest where damage is lightest")
+axes.set_title("A sum is weakest against two flips")
+plt.show()
 
 # %% [markdown]
 # Not safe: two ones that vanish in one column are made good by a one that appears in the next higher.

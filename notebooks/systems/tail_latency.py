@@ -211,7 +211,7 @@ plt.show()
 #
 # - With one slow reply in a hundred, an answer that needs a hundred replies is slow two times in three; its median is a
 #   server's 99.3rd percentile.
-# - That presumes independence. If servers are slow together, fanning out costs nothing, and no monitor of single
+# - That presumes independence. If servers are slow together, fanning out makes no more answers slow, and no monitor of single
 #   servers shows the difference.
 # - Asking again late ones makes one answer in a hundred slow instead of 63, for five per cent more requests; against a
 #   common cause it does nothing.

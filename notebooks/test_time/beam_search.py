@@ -1,6 +1,6 @@
 # ---
 # title: Does a wider beam find a better text?
-# summary: A wider beam finds a more probable text on average and not always, and where texts may end early the most probable one is empty.
+# summary: A wider beam finds a more probable text on average and not always, and where texts may end early the most probable one may be empty.
 # tags: [test-time, sampling, evaluation]
 # jupyter:
 #   jupytext:
@@ -262,5 +262,6 @@ claim(
 #
 # - In 200 small models width 20 finds every optimum, and the greedy choice three in ten.
 # - On a few of them a wider beam finds a less probable text than a narrower one.
-# - Where texts may end early, accuracy rises with the width and collapses, because the most probable text is empty.
+# - In a made-up solver that may end early, accuracy rises with the width and collapses, because its most probable text
+#   is mostly empty.
 # - Comparing per token repairs it here.

@@ -287,7 +287,7 @@ claim(
 # ## What we now know
 #
 # - A vote converges to the commonest answer, so variety among errors counts for more than being right often.
-# - Choosing the best of $n$ moves a model by $\ln n - (n-1)/n$ nats if rewards are continuous, and by much less if they
-#   only say right or wrong.
+# - Choosing the best of $n$ moves a model by $\ln n - (n-1)/n$ nats if rewards are continuous, and by less if they only
+#   say right or wrong: never by more than $-\ln p$.
 # - Coverage follows a power law if enough problems are nearly impossible, and an exponential if all are alike.
 # - Between the two a gap opens that more samples do not close.

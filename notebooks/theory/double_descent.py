@@ -203,4 +203,4 @@ claim(
 # - The error of the smallest exact fit peaks where features equal samples, with noise and without, and falls again.
 # - The cause is a smallest singular value near zero; a floor under it, a ridge, removes the peak.
 # - So a model can get worse by more data, if they bring it to the point where it just fits them.
-# - The second descent is not depth: in this example a large model ends a little better than answering 0.
+# - The second descent need not go deep: in this example a large model ends a little better than answering 0.

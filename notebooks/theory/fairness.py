@@ -16,7 +16,7 @@
 # We want a high score to mean the same in both groups, and people to whom it does not happen to be treated the same in
 # both. Who would object [@kleinberg2017inherent; @chouldechova2017fair]?
 #
-# By the end a hundred thousand people in each group have been scored in ways that satisfy any two of three demands, and we know why
+# By the end a hundred thousand people in each group have been scored in ways that satisfy two of three demands, and we know why
 # there is no way to satisfy all, what narrows the gap, and what it costs to move it.
 
 # %%

@@ -253,4 +253,4 @@ claim(
 #
 # - A vote of k guesses scores $\Phi(\sqrt{2k/\pi n})$ on the board's n labels, and one half on others.
 # - Picking the best of a thousand gains a few points; voting on a thousand gains nearly thirty.
-# - The Ladder stops the vote at any step, and a hill climb only if its step is well above the noise of a score.
+# - The Ladder stops the vote at all four steps, and a hill climb only if its step is well above the noise of a score.

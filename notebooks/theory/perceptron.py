@@ -1,6 +1,6 @@
 # ---
 # title: How many mistakes can a perceptron make?
-# summary: At most one over the margin squared, whatever the dimension and the order; there are data on which it makes exactly as many, and with a few wrong labels it never stops.
+# summary: At most one over the margin squared, whatever the dimension and the order; there are data on which it makes exactly as many, and with a few wrong labels it goes on and on.
 # tags: [foundations, mathematics, generalisation]
 # jupyter:
 #   jupytext:
@@ -16,8 +16,8 @@
 # Novikoff proved that it must stop, after so many mistakes, in any number of dimensions [@novikoff1962convergence].
 # Is that a bound in a book, or does it describe what happens?
 #
-# By the end we have watched the proof at work on one run, found data that meet the bound exactly, and data that make
-# the algorithm go on for ever.
+# By the end we have watched the proof at work on one run, found data that meet the bound exactly, and data on
+# which it does not come to rest.
 
 # %%
 import matplotlib.pyplot as plt
@@ -120,8 +120,8 @@ for d, counts in made.items():
     print(f"{d:4} dimensions   ", "  ".join(f"{count:5}" for count in counts))
 
 # %% [markdown]
-# Fewer. In five dimensions noise is easily told from the axis; in 2000 examples have so little to do with each other that
-# what corrects one leaves the others alone. The hard case lies between, and nowhere does it pass the bound.
+# Fewer. In 2000 dimensions, we suppose, examples have so little to do with each other that what corrects one leaves the
+# others alone. In five there are about as many as in 20, and fewer at the smallest margin. Nowhere do they pass the bound.
 #
 # ## Is the bound ever met?
 #
@@ -181,7 +181,7 @@ claim(
 )
 
 # %% [markdown]
-# It finds no rest, and its last weights are as good as its last mistake; whoever uses it on such data averages.
+# In a hundred passes it finds no rest, and its last weights are as good as its last mistake; whoever uses it on such data averages.
 #
 # Which of the two a data set is, it does not say while it runs: a small margin looks like none for a long time.
 #
@@ -204,4 +204,4 @@ claim(
 # - On separable data the perceptron makes at most $1/\gamma^2$ mistakes; on ours it made less than half of that.
 # - From 20 to 2000 dimensions they become fewer.
 # - Examples at right angles make exactly as many as the bound allows.
-# - With five wrong labels in a hundred it makes mistakes for ever.
+# - With five wrong labels in a hundred it goes on making mistakes, as many a pass after thirty passes as before.
