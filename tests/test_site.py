@@ -198,16 +198,49 @@ def test_a_note_prints_with_its_references_and_without_the_frame(browser: Any, a
         assert not visit.page.locator(".md-header").is_visible()
         assert visit.page.locator("ul.references").is_visible()
         visit.page.locator("article p a[data-card]").first.focus()
-        frame = ".md-header, .md-sidebar, .md-footer, .md-skip, .md-top, .sidenote, .hovercard, .headerlink, .copy, .cite-page, .nearby"
+        frame = (
+            ".md-header, .md-sidebar, .md-footer, .md-skip, .md-top, .md-tags, .sidenote, .hovercard, .headerlink, .copy, "
+            ".cite-page, .nearby, .backlinks, .reading"
+        )
         seen = visit.page.locator(frame).evaluate_all(
             "all => all.filter(e => e.checkVisibility()).map(e => e.className)"
         )
         assert seen == []
-        assert visit.page.locator("details.proof[open]").count() == 0
-        assert not visit.page.locator("details.proof > summary").first.is_visible()
+        address_of_first = "e => getComputedStyle(e, '::after').content.includes(e.href.slice(8))"
+        assert visit.page.locator('ul.references a[href^="http"]').first.evaluate(address_of_first)
         visit.page.pdf(path=str(tmp_path / "note.pdf"))
 
     assert (tmp_path / "note.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_evidence_is_printed_for_whoever_has_opened_it(browser: Any, address: str) -> None:
+    """Material opens each `details` before it prints, and so says nothing of what a reader wants."""
+    with Visit(browser, address, PAGES["note"]) as visit:
+        evidence = visit.page.locator("details.proof").first
+        visit.page.emulate_media(media="print")
+        evidence.evaluate("e => { e.open = true }")
+        assert not evidence.is_visible()
+        visit.page.emulate_media(media="screen")
+        evidence.evaluate("e => { e.open = false }")
+        evidence.locator("summary").click()
+        visit.page.emulate_media(media="print")
+        assert evidence.locator(".highlight").first.is_visible()
+
+
+@pytest.mark.parametrize("kind", ["note", "claims", "kernel", "notebook", "library"])
+def test_nothing_is_cut_on_paper_and_ink_is_dark_in_either_scheme(browser: Any, address: str, kind: str) -> None:
+    for scheme in ("light", "dark"):
+        with Visit(browser, address, PAGES[kind], scheme=scheme, width=680) as visit:  # A4 without its margins
+            visit.page.emulate_media(media="print", color_scheme=scheme)
+            visit.page.wait_for_timeout(500)  # colours change slowly
+            cut = visit.page.evaluate("""() => [...document.querySelectorAll(".md-typeset :is(p, pre, table, figure, svg, .math)")]
+              .filter(e => e.checkVisibility() && e.getBoundingClientRect().right > innerWidth + 1)
+              .map(e => `${e.tagName} ${e.className} ${e.getBoundingClientRect().right}`)""")
+            inks = visit.page.evaluate("""() => [...document.querySelectorAll(".md-typeset :is(p, .eyebrow, .badge, pre span)")]
+              .filter(e => e.checkVisibility()).map(e => getComputedStyle(e).color)""")
+
+        assert cut == []
+        assert {ink for ink in inks if contrast("rgb(255, 255, 255)", ink) < 4.5} == set(), scheme
 
 
 def contrast(one: str, other: str) -> float:

@@ -47,7 +47,7 @@
     shown.style.top = `${below + height > innerHeight - 8 && above > 8 ? above : below}px`
   }
   const show = (link) => {
-    if (link === owner) return
+    if (link === owner || !link.isConnected) return // the page may have been left meanwhile
     hide()
     owner = link
     shown = drawn(JSON.parse(link.dataset.card), link)

@@ -37,6 +37,12 @@
   addEventListener("resize", reachable)
   document.addEventListener("toggle", reachable, true)
 
+  // Material opens all that folds before it prints: what a reader has opened is marked, and only that is printed.
+  document.addEventListener("click", (event) => {
+    const evidence = event.target.closest("details.proof > summary")?.parentElement
+    evidence?.toggleAttribute("data-read", !evidence.open)
+  })
+
   // Material wraps a copy button, and a result's tags, in a <nav> without a name: a landmark that leads nowhere.
   const unmark = () => {
     for (const nav of document.querySelectorAll("nav:is(.md-code__nav, .md-tags):not([role])")) nav.setAttribute("role", "none")

@@ -262,7 +262,8 @@
     farther.addEventListener("click", () => magnify(1 / 1.4))
     search.addEventListener("input", find)
     new ResizeObserver(() => nodes && (fit(), draw())).observe(canvas)
-    new MutationObserver(draw).observe(document.body, { attributes: true, attributeFilter: ["data-md-color-scheme"] })
+    const recoloured = new MutationObserver(() => (canvas.isConnected ? draw() : recoloured.disconnect()))
+    recoloured.observe(document.body, { attributes: true, attributeFilter: ["data-md-color-scheme"] })
     restart()
   }
 

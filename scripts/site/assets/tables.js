@@ -82,6 +82,8 @@
       count.value = wanted.length || chosen.length ? `${found} of ${rows.length}` : `${rows.length}`
     }
     const remember = () => {
+      clearTimeout(later)
+      if (!box.isConnected) return // the address is another page's by now
       const query = new URLSearchParams()
       if (input.value) query.set("q", input.value)
       for (const { name, select } of facets) if (select.value) query.set(name, select.value)
@@ -104,6 +106,7 @@
       clearTimeout(later)
       later = setTimeout(remember, 250)
     })
+    bar.addEventListener("change", remember) // whoever leaves for a row comes back to what was chosen
     more.addEventListener("click", () => {
       most = Infinity
       apply()
