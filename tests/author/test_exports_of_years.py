@@ -115,3 +115,38 @@ def test_what_a_manager_keeps_for_itself_is_left_out_however_it_is_numbered(name
 
     assert made.left_out == ((name, 1),)
     assert name not in made.new[0].fields
+
+
+@pytest.mark.parametrize(
+    ("said", "year"),
+    [("1990", "1990"), ("~1990", "1990"), ("1990-05?", "1990"), ("1990/1992", "1990"), ("/1992", "1992"), ("soon", "")],
+)
+def test_a_date_gives_its_first_year_however_sure(said: str, year: str) -> None:
+    (new,) = planned(f"@book{{k1, title = {{A Garden}}, author = {{Moss, Ada}}, date = {{{said}}}}}").new
+
+    assert new.get("year") == year
+
+
+@pytest.mark.parametrize(
+    ("said", "type_"),
+    [
+        ("phdthesis", "phdthesis"),
+        ("", "phdthesis"),
+        ("mathesis", "mastersthesis"),
+        ("Master's thesis", "mastersthesis"),
+        ("Bachelor thesis", "thesis"),
+    ],
+)
+def test_a_thesis_is_what_it_says(said: str, type_: str) -> None:
+    (new,) = planned(f"@thesis{{k1, title = {{A Garden}}, author = {{Moss, Ada}}, type = {{{said}}}}}").new
+
+    assert new.type == type_
+
+
+def test_what_entries_share_is_given_to_each_and_is_no_work() -> None:
+    text = "@xdata{pub, publisher = {Press}, address = {Here}}\n@xdata{more, note = {N}}\n" + entry(
+        "moss1990", "1990", "xdata = {Pub, more, gone}, address = {There}"
+    )
+    (new,) = planned(text).new
+
+    assert (new.get("publisher"), new.get("address"), new.get("note"), new.get("xdata")) == ("Press", "There", "N", "")

@@ -82,8 +82,16 @@ def normal(entry: Entry) -> Entry:
     for name, value in entry.fields.items():
         if not _is_private(name) and value.strip():
             fields.setdefault(_RENAMED.get(name, name), " ".join(value.split()))
-    type_ = _TYPES.get(entry.type, entry.type)
+    type_ = _typed(entry.type, fields.get("type", ""))
     return replace(entry, type=type_, fields=_tidied(_dated(_named(_titled(type_, fields)))))
+
+
+def _typed(type_: str, said: str) -> str:
+    """BibTeX's type of an entry. A thesis says in a field which it is."""
+    if type_ == "thesis" and re.match(r"(?i)ma(?:thesis|ster)", said):
+        return "mastersthesis"
+    is_lesser = type_ == "thesis" and re.match(r"(?i)ba(?:thesis|chelor)", said)
+    return type_ if is_lesser else _TYPES.get(type_, type_)
 
 
 def _is_private(name: str) -> bool:
@@ -119,8 +127,8 @@ def _person(said: str) -> str:
 
 
 def _dated(fields: dict[str, str]) -> dict[str, str]:
-    """BibLaTeX's `date` as year and month."""
-    found = re.match(r"(\d{4})(?:-(\d\d))?", fields.pop("date", ""))
+    """BibLaTeX's `date` as year and month; of a range, or one that is not sure, the first year."""
+    found = re.search(r"(\d{4})(?:-(\d\d))?", fields.pop("date", ""))
     if not found:
         return fields
     month = int(found[2] or 0)
@@ -141,7 +149,11 @@ def _tidied(fields: dict[str, str]) -> dict[str, str]:
 
 
 def _with_parent(entry: Entry, by_key: Mapping[str, Entry]) -> Entry:
-    """An entry with what it inherits through `crossref`."""
+    """An entry with what it inherits through `crossref`, and what it shares through BibLaTeX's `xdata`."""
+    for key in filter(None, re.split(r"\s*,\s*", entry.get("xdata").casefold())):
+        if (shared := by_key.get(key)) and shared.type == "xdata":
+            fields = {**shared.fields, **entry.fields}
+            entry = replace(entry, fields={name: value for name, value in fields.items() if name != "xdata"})
     parent = by_key.get(entry.get("crossref").casefold())
     if parent is None or parent is entry:
         return entry
