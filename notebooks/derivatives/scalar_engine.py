@@ -246,7 +246,7 @@ for kind in PROGRAMS:
 # %% [markdown]
 # ## Six engines that are wrong
 #
-# Four have a wrong entry in the table; each of them somebody has typed.
+# Four have a wrong entry in the table, each of them easily typed.
 # The other two have the right table and a bad memory: one *overwrites* where it should add, the other goes *breadth
 # first*, each value once and in order of its distance from the result, and forgets when things were made.
 
@@ -313,7 +313,7 @@ plt.show()
 
 # %% [markdown]
 # In a tree each sum over $w$ has one term: nothing to add up, and any order is the right one.
-# So two engines agree with PyTorch to the last digit on every formula, and fail on most programs.
+# So two engines agree with PyTorch to rounding on every formula, and fail on most programs that share.
 
 # %%
 claim(

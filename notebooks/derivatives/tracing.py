@@ -232,7 +232,7 @@ def different(function, way):
 
 # %%
 for function in (pythons, pytorchs):
-    print(f"{function.__name__:9}", {way: different(function, way) for way in ("eager", "make_fx")})
+    print(f"{function.__name__:9}", {way: different(function, way) for way in WAYS})
 
 # %%
 print(make_fx(pythons)(torch.zeros(())).code.strip().splitlines()[1].strip())
@@ -241,7 +241,9 @@ print(make_fx(pythons)(torch.zeros(())).code.strip().splitlines()[1].strip())
 # The number stands in the program, as a constant.
 # A dropout with such noise would leave out the same units at every step of a training, without a word.
 # The same happens to a learning rate in a global variable, and to the time of day.
-# `torch.rand` is written down as an operation; JAX goes further and wants the state of its generator as an argument.
+# `make_fx` writes `torch.rand` down as an operation. Our tracer freezes that, too: `torch.rand` is not one of its
+# operations, and has drawn before the tracer sees anything.
+# JAX goes further and wants the state of its generator as an argument.
 
 # %%
 claim(
@@ -367,6 +369,6 @@ claim(
 #
 # - A tracer sees what is done to stand-ins: five calls run the body once, and once more for a new shape. What is pure
 #   keeps its value and its gradient.
-# - A random number of Python's becomes a constant, in silence; one of PyTorch's stays an operation.
+# - A random number of Python's becomes a constant, in silence; one of PyTorch's stays an operation in `make_fx`.
 # - Branches and loops over shapes are decided while tracing; a branch on a value cannot be.
 # - Each new shape is a new trace. Padding bounds their number, for more tokens.

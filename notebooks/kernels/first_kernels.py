@@ -17,7 +17,7 @@
 # A sum of vectors, a softmax and a matrix product are where everybody begins.
 # What goes wrong in them, and would a test have seen it?
 #
-# By the end there are three kernels that agree with PyTorch at sizes that nothing divides, and we have broken each
+# By the end there are three kernels that agree with PyTorch at sizes that no block divides, and we have broken each
 # of them in the way that everybody does once. No GPU is needed: with `TRITON_INTERPRET=1` Triton runs kernels on a
 # CPU [@triton2026debugging].
 
@@ -198,7 +198,7 @@ for without in ("", "m n", "k_of_A", "k_of_B", "k_of_A k_of_B"):
 # Not those of `m` and `n`: a lane that reads past an edge computes a number that is never stored.
 # Along $k$ lanes mix, and there *one* of the two masks seems to be enough, since the other operand's zeros
 # erase whatever was read. Until that is NaN, for $0 \cdot \text{NaN}$ is NaN.
-# Such a kernel works for months and fails on the day when something lies behind the matrix.
+# Such a kernel works for months and fails on the day when a NaN lies behind the matrix.
 #
 # ## Would a test have seen it?
 #
@@ -250,7 +250,7 @@ claim(
 )
 
 # %% [markdown]
-# With their masks, the three at a size that neither the block nor a power of two divides:
+# With their masks, the three at a size that no block divides:
 
 # %%
 ragged = {kernel: run(100)[0] for kernel, run in KERNELS.items()}
@@ -286,7 +286,7 @@ claim(
 #
 # ## What we now know
 #
-# - Three kernels of a dozen lines agree with PyTorch at sizes that nothing divides, without a GPU.
+# - Three kernels of a dozen lines agree with PyTorch at sizes that no block divides, without a GPU.
 # - Without masks all three pass at 32 and 64, and at 63 none does.
 # - Where lanes mix, the filling matters as much as the mask: a softmax filled with zeros is wrong.
 # - A mask on one operand of a product is enough until there is NaN behind the other.

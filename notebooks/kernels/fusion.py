@@ -323,4 +323,4 @@ claim(
 #
 # - What fusion saves are writes and reads at boundaries: six operations move 16 N numbers, one kernel 5 N.
 # - The results differ, and in bfloat16 the fused ones are the better ones: rounded once instead of six times.
-# - Around a large matrix product the bytes fall by more than half, and the time by about an eighth.
+# - Around a large matrix product the bytes fall by more than half, and the roofline's time by about an eighth.

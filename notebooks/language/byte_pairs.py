@@ -217,7 +217,7 @@ for name, curve in curves.items():
 figure, axes = plt.subplots()
 for (name, curve), marker in zip(curves.items(), "os^", strict=True):
     axes.plot(STEPS, curve, marker + "-", label=name)
-axes.set_title("Each merge saves less than the one before, and none on noise")
+axes.set_title("Later merges save less, and next to nothing on noise")
 axes.set_xlabel("merges")
 axes.set_ylabel("bytes per token")
 axes.set_ylim(0.9, 2.6)
@@ -330,4 +330,4 @@ claim(
 # - Bytes make the list complete, merges make it short: any text comes back, and familiar text shrinks.
 # - A vocabulary of words loses about one word in eighteen of the same book's last tenth.
 # - Encoding follows the order of merges; cutting off the longest piece gives other tokens and no error.
-# - What was not in the training text pays in tokens: Greek two a letter, noise one a byte.
+# - What was not in the training text pays in tokens: Greek two or three a letter, noise nearly one a byte.

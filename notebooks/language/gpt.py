@@ -344,7 +344,8 @@ claim(
 # %% [markdown]
 # So a first loss of 12 in a model of GPT-2's vocabulary is no mystery: σ is $\sqrt{2 \, (12 - 10.8)} \approx 1.5$,
 # about three times GPT-2's.
-# A loss *below* $\ln V$ has no such excuse: something has seen the answers.
+# A first loss *below* $\ln V$ has no such excuse: something has been told of the data, the frequencies of its tokens
+# or the answers.
 # And how well a run from these weights goes is [another question](train_gpt.py).
 #
 # ## Exercises

@@ -288,4 +288,4 @@ claim(
 #   the table.
 # - All of its lead comes from context; at the first position of a window it has none.
 # - A table of triples, counted in a second, is still ahead of it on a third of a megabyte.
-# - GPT-2's 0.02 is a number for its width: what should be kept is $\sqrt{d} \cdot \text{std}$.
+# - GPT-2's 0.02 is a number for its width: at a width of 64, the std that keeps $\sqrt{d} \cdot \text{std}$ learns sooner.

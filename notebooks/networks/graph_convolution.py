@@ -249,7 +249,8 @@ claim(
 #
 # A real graph network has weights and ReLU between the rounds, and could enlarge what it needs. Does it?
 # If it fails, it may be for its depth alone. So we train, besides the graph network, the same layers without the
-# graph, and a third in which each layer subtracts the nodes' mean and rescales, which is BatchNorm over nodes.
+# graph, and a third in which each layer subtracts the nodes' mean and rescales, which is BatchNorm over nodes; and
+# each half of that for itself.
 
 
 # %%
@@ -260,6 +261,8 @@ def over_nodes(z):
 KINDS = {
     "graph": (A_HAT, lambda z: z),
     "graph, normalised": (A_HAT, over_nodes),
+    "graph, centred": (A_HAT, lambda z: z - z.mean(0)),
+    "graph, rescaled": (A_HAT, lambda z: z / (z.square().mean(0).sqrt() + 1e-5)),
     "no graph": (torch.eye(NODES), lambda z: z),
 }
 
@@ -303,7 +306,8 @@ for kind in KINDS:
 # %% [markdown]
 # It is not small: at 16 layers the graph network does not even fit the twenty.
 # Depth alone is not to blame, for the same layers without the graph fit them (and overfit: they know nothing of the
-# others). What helps is to take out, in every layer, what the nodes have in common.
+# others). Either half of the normalisation helps: to take out, in every layer, what the nodes have in common, or to
+# bring each feature back to one size.
 
 # %%
 claim(
@@ -318,6 +322,8 @@ claim(
     normalised=trained["graph, normalised", 16][1],
     without=trained["no graph", 16][1],
     four=trained["graph", 4][1],
+    centred_loss=trained["graph, centred", 16][0],
+    rescaled_loss=trained["graph, rescaled", 16][0],
 )
 
 # %% [markdown]

@@ -224,7 +224,7 @@ axes.annotate("truth", (56, 2), (0, 4), textcoords="offset points", color="C5")
 axes.axvline(LIMIT, color="C5", linestyle="--")
 axes.annotate("sum of all other |x|", (LIMIT, -2.6), (5, 0), textcoords="offset points", color="C5")
 axes.set(xlabel="x of the point that is 80 too low", ylabel="fitted slope")
-axes.set_title("Huber's loss holds until one input outweighs all others")
+axes.set_title("Huber's line breaks where one input outweighs all others")
 axes.legend(loc="lower right", bbox_to_anchor=(1, 0.15))
 
 # %%
@@ -232,9 +232,10 @@ claim(
     "huber-does-not-guard-against-far-inputs",
     test=lambda where: abs(fitted_slope(where, 1.0) - 2) > 0.5,
     on=40.0,
-    control=2.0,
+    control=20.0,
     far=fitted_slope(40.0, 1.0),
     near=fitted_slope(2.0, 1.0),
+    inside=fitted_slope(20.0, 1.0),
     squares_far=fitted_slope(40.0, 1e9),
     squares_near=fitted_slope(2.0, 1e9),
     limit=LIMIT,

@@ -311,5 +311,5 @@ claim(
 # - The balance loss is 1 for even loads and $E$ for a collapse of a router that is sure, and 1 again for a collapse of
 #   one that is not.
 # - It is not least when loads are even: with half of eight experts idle it can be 0.4. So watch the loads themselves.
-# - It prevents a collapse nevertheless, as its square variant does, because only probabilities are pushed.
+# - With a weight of 1 it prevents a collapse nevertheless, as its square variant does; with 0.01 it hardly does here.
 # - FLOPs follow the experts that are used, and not those that are there.
