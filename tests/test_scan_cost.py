@@ -72,7 +72,7 @@ def _by_pattern(text: str) -> str:
 
 
 @given(st.lists(st.sampled_from(["`", "``", "```", "a", " ", "\n", "\n\n", "\\", "{measured}", "{"]), max_size=14))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=2000, deadline=None)
 def test_code_between_backticks_is_what_a_pattern_would_find(parts: list[str]) -> None:
     text = "a" + "".join(parts).replace("\n```", "\n a```")  # a fence is read before
     if not re.search(r"^ *```", text, re.MULTILINE):

@@ -82,8 +82,11 @@ def _without_code(text: str) -> str:
     pieces, at, i = [], 0, 0
     while i < len(runs):
         start, end = runs[i]
-        if text.endswith(_ROLE, at, start):
-            i += 2 if end - start == 1 and i + 1 < len(runs) and "\n" not in text[end : runs[i + 1][0]] else 1
+        is_role = text.endswith(_ROLE, at, start)
+        if is_role and end - start > 1:
+            i += 1
+        elif is_role and i + 1 < len(runs) and "\n" not in text[end : runs[i + 1][0]]:
+            i += 2
         elif closing[i] and text[start - 1 : start] != "\\":
             i = closing[i] + 1
             pieces += [text[at:start], _blank(text[start : runs[i - 1][1]])]
