@@ -37,12 +37,12 @@ _TEXTS: dict[str, Callable[[int], str]] = {
 
 
 def _cost(read: Callable[[str], object], text: str) -> float:
-    """Seconds, the best of three; each text is another, since `prose` remembers."""
+    """Seconds of CPU, the best of five, since other tests run beside; each text is another, since `prose` remembers."""
     costs = []
-    for _ in range(3):
-        begun = time.perf_counter()
+    for _ in range(5):
+        begun = time.process_time()
         read(f"{next(_fresh)}\n{text}")
-        costs.append(time.perf_counter() - begun)
+        costs.append(time.process_time() - begun)
     return min(costs)
 
 
@@ -54,7 +54,7 @@ def test_twice_the_text_takes_less_than_three_times_as_long(said: str, read: Cal
 
     once, twice = _cost(read, made(50 * KILOBYTE)), _cost(read, made(100 * KILOBYTE))
 
-    assert twice < 3 * once + 0.01, f"{once * 1000:.1f} ms, then {twice * 1000:.1f} ms"
+    assert twice < 3 * once + 0.03, f"{once * 1000:.1f} ms, then {twice * 1000:.1f} ms"
     assert twice < 0.5
 
 
