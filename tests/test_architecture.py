@@ -11,7 +11,7 @@ import pytest
 
 ENGINE = Path(__file__).parents[1] / "scripts" / "kb"
 TIERS = (
-    ("atomic", "model", "timings", "problems", "scan", "schema", "spoken", "urls", "typeset"),
+    ("atomic", "written", "model", "timings", "problems", "scan", "schema", "spoken", "urls", "typeset"),
     (
         *("read", "references", "evidence.claim", "evidence.observe", "evidence.forkserver", "evidence.locks"),
         *("kernels.spec", "kernels.inputs", "kernels.layouts", "sanitizer"),

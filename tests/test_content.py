@@ -29,8 +29,8 @@ def test_nothing_is_wrong() -> None:
     assert result.exit_code == 0, result.output
 
 
-def test_checking_takes_about_a_second() -> None:
-    """0.8 s of CPU by itself, and half as much again beside other tests; the best of three, with nothing remembered."""
+def test_checking_takes_less_than_a_second() -> None:
+    """The best of three, since the machine has other work; each begins with nothing remembered."""
     taken = []
     for _ in range(3):
         for remembered in (scan.prose, scan._citations, scan._links, names.resolve, notebooks.python, notebooks.split):
@@ -39,7 +39,7 @@ def test_checking_takes_about_a_second() -> None:
         CliRunner().invoke(main, ["check", "--root", str(ROOT)])
         taken.append(time.process_time() - started)
 
-    assert min(taken) < 1.4
+    assert min(taken) < 1.0
 
 
 def test_every_claim_that_a_cpu_can_check_is_verified(evidence: Evidence) -> None:

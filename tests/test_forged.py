@@ -132,3 +132,9 @@ def test_the_site_is_built_without_it_and_the_author_is_told(garden: Path) -> No
     assert {p.at.path for p in problems if p.rule is Rule.FORGED} == {"notes/rounding.md"}
     assert not any(forged.signs(text.text) for text in forged.texts(evidence.base))
     assert evidence.base.repository == "https://example.org/r"
+
+
+def test_an_attribute_in_prose_is_no_reason_to_convert_a_page() -> None:
+    """Converting takes a hundred times as long as looking, and `kb check` would load Markdown for it."""
+    assert not forged._may_forge("The tensor's `x.shape`, and { x.\nshape }, are no attribute lists.")
+    assert forged._may_forge("A word{: .shape }")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from pathlib import Path
 
 UNFINISHED = ".kb-"
@@ -24,3 +25,13 @@ def replace(target: Path, raw: bytes, mode: int) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
+
+
+def sweep(folder: Path, older_than_s: float = 0) -> None:
+    """Remove what writers left that were killed. Without an age only for who holds the lock: nobody else is writing then."""
+    for left in folder.glob(f"{UNFINISHED}*"):
+        try:
+            if not older_than_s or time.time() - left.stat().st_mtime > older_than_s:
+                left.unlink(missing_ok=True)
+        except FileNotFoundError:  # somebody else was sooner
+            continue

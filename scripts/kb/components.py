@@ -46,16 +46,14 @@ def standing_badge(standing: Standing, to: To) -> str:
     needs_gpu = standing.finding.device is Device.CUDA
     link = esc(to(claim_page(standing.claim.id)))
     rows = [(_humanised(name), plain(value)) for name, value in list(standing.measured.items())[:4]]
-    return (
-        f'<a class="to-claim" href="{link}" {_card(standing, rows, says="")}>{badge(standing.verdict, needs_gpu)}</a>'
-    )
+    return f'<a class="to-claim" href="{link}" {_card(standing, rows)}>{badge(standing.verdict, needs_gpu)}</a>'
 
 
 def standing_shape(standing: Standing, to: To) -> str:
     """The verdict's shape alone, for dense lists; what it means and of what stands in its label."""
     label = f"{standing.verdict}: {says_plainly(standing)}"
     link = esc(to(claim_page(standing.claim.id)))
-    return f'<a class="shape {standing.verdict}" href="{link}" aria-label="{esc(label)}" {_card(standing, [])}>{SHAPES[standing.verdict]}</a>'
+    return f'<a class="shape {standing.verdict}" href="{link}" aria-label="{esc(label)}" {_card(standing, [], says_plainly(standing))}>{SHAPES[standing.verdict]}</a>'
 
 
 def measured(standing: Standing | None, quantity: str, spec: str, to: To | None) -> str:
@@ -67,10 +65,11 @@ def measured(standing: Standing | None, quantity: str, spec: str, to: To | None)
     if to is None:
         return body
     link = esc(to(claim_page(standing.claim.id)))
-    return f'<a class="to-claim" href="{link}" {_card(standing, [(_humanised(quantity), plain(value))])}>{body}</a>'
+    card = _card(standing, [(_humanised(quantity), plain(value))], says_plainly(standing))
+    return f'<a class="to-claim" href="{link}" {card}>{body}</a>'
 
 
-def _card(standing: Standing, rows: cards.Rows, says: str | None = None) -> str:
+def _card(standing: Standing, rows: cards.Rows, text: str = "") -> str:
     """A claim in a card: what it says, what was measured, on what, when, and its control."""
     finding = standing.finding
     about = [("device", device_name(finding.receipt)), ("run", _when(finding))] if finding.receipt else []
@@ -78,7 +77,6 @@ def _card(standing: Standing, rows: cards.Rows, says: str | None = None) -> str:
         [("control", _outcome(finding.result.control_fails, "fails, as it must", "passes"))] if finding.result else []
     )
     why = [("why", finding.reason or finding.aged)] if finding.reason or finding.aged else []
-    text = says_plainly(standing) if says is None else says
     return cards.card(text, [*rows, *about, *control, *why], verdict=standing.verdict)
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import lru_cache
 from html import unescape
 from html.parser import HTMLParser
 
-from kb import scan
+from kb import scan, written
 from kb.model import Cell, KnowledgeBase, Verdict
+from kb.written import Text
 
 SIGNS = frozenset(Verdict) | frozenset(
     "badge card claim corrects hovercard measured notice proof receipt says shape stamp to-claim verdict".split()
@@ -23,11 +24,15 @@ SIGNS = frozenset(Verdict) | frozenset(
 _ANY = "|".join(sorted(SIGNS, key=len, reverse=True))
 _SIGN = re.compile(rf"(?<![\w-])(?:{_ANY})(?![\w-])")
 _CLASS = re.compile(r"class\s*=", re.IGNORECASE)
-_WAYS = re.compile(
-    rf"data-card|(?i:class)\s*=[^>}}]*?(?<![\w-])(?:{_ANY})(?![\w-])|\.(?:{_ANY})(?![\w-])|"
+_DOTTED = rf"\.(?:{_ANY})(?![\w-])"
+_OTHERWISE = (
+    rf"data-card|(?i:class)\s*=[^>}}]*?(?<![\w-])(?:{_ANY})(?![\w-])|"
     rf"(?:!!!|\?\?\?|\[!)[^\n]*?(?<![\w-])(?:{_ANY})(?![\w-])"
 )
+_WAYS = re.compile(f"{_OTHERWISE}|{_DOTTED}")
 """What looks like a way to one of them. It may stand in code, where it is none."""
+_SUSPECT = re.compile(rf"{_OTHERWISE}|\{{[^\n]*{_DOTTED}")
+"""A text without any of these has none: an attribute list is in braces, on one line. `x.shape` alone is no reason to convert it."""
 _EXTENSIONS = (
     *("admonition", "attr_list", "def_list", "footnotes", "md_in_html", "tables", "pymdownx.arithmatex"),
     *("pymdownx.details", "pymdownx.highlight", "pymdownx.superfences", "pymdownx.tasklist", "pymdownx.quotes"),
@@ -37,28 +42,13 @@ _CONFIGS = {"pymdownx.arithmatex": {"generic": True}, "pymdownx.quotes": {"callo
 _MARKUP = str.maketrans({"<": "&lt;", "{": "&#123;", "!": "&#33;", "?": "&#63;", "&": "&amp;"})
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Markdown that somebody wrote, and where it begins."""
-
-    path: str
-    line: int
-    text: str
-
-
 def texts(base: KnowledgeBase) -> Iterator[Text]:
-    """All Markdown that pages are made of and the engine did not write; a title becomes a heading."""
+    """Where a sign could stand: all that somebody wrote, and titles as the headings that they become."""
     for note in base.notes:
         yield Text(note.path, note.lines.get("title", 1), f"# {note.title}")
-        yield Text(note.path, note.body_line, note.body)
-        yield from (Text(note.path, correction.at.line, correction.right) for correction in note.corrections)
-    for notebook in base.notebooks:
-        yield Text(notebook.path, 1, f"# {notebook.title}")
-        yield from (Text(notebook.path, cell.line, cell.source) for cell in notebook.cells if not cell.is_code)
-    for kernel in base.kernels:
-        yield Text(kernel.path, 1, f"# {kernel.title}")
-        yield Text(kernel.path, 1, kernel.doc)
-    yield from (Text(path, 1, text) for path, text in base.rooms.items())
+    yield from (Text(notebook.path, 1, f"# {notebook.title}") for notebook in base.notebooks)
+    yield from (Text(kernel.path, 1, f"# {kernel.title}") for kernel in base.kernels)
+    yield from written.texts(base)
 
 
 @lru_cache(maxsize=8192)
@@ -109,8 +99,9 @@ def _named(way: str) -> set[str]:
 
 def _may_forge(markdown: str) -> bool:
     """Whether it is worth converting: most texts are not."""
-    text = unescape(markdown)
-    return bool(_WAYS.search(text) or (_CLASS.search(text) and _SIGN.search(text)))
+    return any(
+        _SUSPECT.search(text) or (_CLASS.search(text) and _SIGN.search(text)) for text in (markdown, unescape(markdown))
+    )
 
 
 def _worn(markdown: str) -> frozenset[str]:

@@ -88,7 +88,8 @@ class KnowledgeBasePlugin(BasePlugin):  # type: ignore[no-untyped-call,type-arg]
         for export in exports(self._evidence, _site(config)):
             files.append(_data_file(config, export.path, export.content))
         _join(files, config)
-        self._around = around(self._evidence, tuple(files.src_uris))
+        if self._serving:
+            self._around = around(self._evidence, tuple(files.src_uris))
         return files
 
     def on_pre_page(self, page: Page, *, config: MkDocsConfig, files: Files) -> Page:

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from kb.atomic import sweep
 from kb.author import bib
-from kb.author.files import sweep
 from tests.conftest import ROOT
 
 ENV = {**os.environ, "PYTHONPATH": str(ROOT / "scripts"), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
-from kb.atomic import UNFINISHED
 from kb.author.refused import Refused
-from kb.author.writing import put
+from kb.author.writing import is_read_only, put
 
 MOST_BYTES = 256_000_000
 """More than anybody's library has."""
@@ -88,7 +86,7 @@ def save(file: Path, raw: bytes) -> None:
     """Put a file in place whole: a link's target, not the link. Raises Refused where it may not be written."""
     target = Path(os.path.realpath(file))
     try:
-        if target.exists() and not stat.S_IMODE(target.stat().st_mode) & 0o222:  # root could write it, and should not
+        if is_read_only(target):
             raise Refused(f"{file} is read-only", f"to allow it: chmod u+w {file}")
         put(target, raw)
     except OSError as error:
@@ -100,9 +98,3 @@ def create(file: Path, text: str) -> None:
     if file.exists():
         raise Refused(f"{file} is there already", "it is left as it is")
     save(file, text.encode("utf-8"))
-
-
-def sweep(folder: Path) -> None:
-    """Remove what writers left that were killed. Only for who holds the lock: then nobody else is writing."""
-    for left in folder.glob(f"{UNFINISHED}*"):
-        left.unlink(missing_ok=True)

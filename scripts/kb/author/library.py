@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 
+from kb.atomic import sweep
 from kb.author import bib, edit, new
-from kb.author.files import Text, create, read_text, save, sweep
+from kb.author.files import Text, create, read_text, save
 from kb.author.ids import identifiers
 from kb.author.import_bib import Export
 from kb.author.keys import is_key, key_of, unused

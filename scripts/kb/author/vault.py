@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from kb.atomic import sweep
 from kb.author import vault_page
-from kb.author.files import decoded, read_bytes, save, sweep
+from kb.author.files import decoded, read_bytes, save
 from kb.author.new import slug
 from kb.author.refused import Refused
 from kb.author.vault_links import Places, convert

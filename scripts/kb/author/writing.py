@@ -34,8 +34,7 @@ def write(root: Path, edits: tuple[Edit, ...]) -> None:
     for edit in edits:
         _expect(root, edit)
     for folder in {(root / edit.path).parent for edit in edits if "/receipts/" not in edit.path}:
-        for left in folder.glob(f"{atomic.UNFINISHED}*"):  # of a writer that was killed: the lock is ours
-            left.unlink(missing_ok=True)
+        atomic.sweep(folder)  # the lock is ours
     for edit in edits:
         if edit.after is None:
             (root / edit.path).unlink(missing_ok=True)
@@ -65,9 +64,13 @@ def _expect(root: Path, edit: Edit) -> None:
     _expect_writable(file)
 
 
+def is_read_only(target: Path) -> bool:
+    """Whether a file is meant to stay as it is: root could write it, and should not."""
+    return target.exists() and not (stat.S_IMODE(target.stat().st_mode) & 0o222 and os.access(target, os.W_OK))
+
+
 def _expect_writable(target: Path) -> None:
-    """A read-only file is meant to stay, even where root could write it."""
-    if target.exists() and not (stat.S_IMODE(target.stat().st_mode) & 0o222 and os.access(target, os.W_OK)):
+    if is_read_only(target):
         raise PermissionError(f"{target} is read-only; to allow it: chmod u+w {target}")
 
 

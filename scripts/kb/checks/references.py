@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from kb import scan
 from kb.evidence.verdicts import Evidence
@@ -13,35 +12,15 @@ from kb.names import resolve
 from kb.problems import Problem, Rule, did_you_mean, did_you_mean_file, in_words
 from kb.read import LIBRARY
 from kb.read.moved import REDIRECTS
+from kb.written import Text, texts
 
 
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """A stretch of prose in a file: the body of a note, a correction, a Markdown cell, a docstring, a room's README."""
-
-    path: str
-    line: int
-    text: str
-    """Code, comments and formulas are blanked out."""
+def passages(base: KnowledgeBase) -> Iterator[Text]:
+    """All prose of the knowledge base: code, comments and formulas are blanked out."""
+    return (Text(text.path, text.line, scan.prose(text.text)) for text in texts(base))
 
 
-def passages(base: KnowledgeBase) -> Iterator[Passage]:
-    """All prose of the knowledge base."""
-    for note in base.notes:
-        yield Passage(note.path, note.body_line, scan.prose(note.body))
-        for correction in note.corrections:
-            yield Passage(note.path, correction.at.line, scan.prose(correction.right))
-    for notebook in base.notebooks:
-        for cell in notebook.cells:
-            if not cell.is_code:
-                yield Passage(notebook.path, cell.line, scan.prose(cell.source))
-    for kernel in base.kernels:
-        yield Passage(kernel.path, 1, scan.prose(kernel.doc))
-    for path, text in base.rooms.items():
-        yield Passage(path, 1, scan.prose(text))
-
-
-def referred(evidence: Evidence, passage: Passage) -> Iterator[tuple[str, int]]:
+def referred(evidence: Evidence, passage: Text) -> Iterator[tuple[str, int]]:
     """The pages that a passage cites, names or links to, and where in it."""
     names, text = evidence.names, passage.text
     for mention in scan.citations(text):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +49,7 @@ def write(root: Path, path: str, raw: bytes) -> None:
     """Put a file in place whole: a reader, or a crash, sees the old one or the new one. Raises OSError."""
     target = root / path
     target.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(target.parent)
+    atomic.sweep(target.parent, older_than_s=_OLD_S)
     atomic.replace(target, raw, 0o644)
 
 
@@ -70,10 +69,3 @@ def append(root: Path, run: Mapping[str, Any]) -> None:
 def _ends_a_line(file: Any) -> bool:
     file.seek(-1, os.SEEK_END)
     return bool(file.read(1) == b"\n")
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed writer left unfinished, long ago."""
-    for left in folder.glob(f"{atomic.UNFINISHED}*"):
-        if time.time() - left.stat().st_mtime > _OLD_S:
-            left.unlink(missing_ok=True)

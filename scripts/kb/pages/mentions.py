@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from kb import references, scan
-from kb.checks.references import Passage, passages, referred
+from kb.checks.references import passages, referred
 from kb.components import called, formatted, says_plainly
 from kb.evidence.verdicts import Evidence
+from kb.written import Text
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ def readable(evidence: Evidence, markdown: str) -> str:
     return re.sub(r"\*\*|(?<!\w)\*|\*(?!\w)|`", "", text).strip()
 
 
-def _targets(evidence: Evidence, passage: Passage) -> Iterator[tuple[str, int]]:
+def _targets(evidence: Evidence, passage: Text) -> Iterator[tuple[str, int]]:
     """The pages that a passage refers to, and where in it."""
     yield from referred(evidence, passage)
     for mention in scan.claim_blocks(passage.text):
